@@ -1,0 +1,183 @@
+//! Write beside, flush to disk, rename: the target is either the old file or the whole new one.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Reason, Result};
+
+/// A file that takes its final name only when it is whole.
+///
+/// Until [`commit`](AtomicFile::commit) the bytes live in `.<name>.<pid>.<random>.tmp` in the
+/// same folder; dropping the value removes them. A link is resolved first, so that it survives;
+/// the mode of an existing target is kept.
+///
+/// ```
+/// # let dir = std::env::temp_dir();
+/// # let path = dir.join(format!("cytosol-doc-{}", std::process::id()));
+/// let mut file = cytosol::checkpoint::AtomicFile::create(&path)?;
+/// file.write_all(b"whole")?;
+/// file.commit()?;
+/// assert_eq!(std::fs::read(&path).expect("written"), b"whole");
+/// # std::fs::remove_file(&path).expect("cleaned");
+/// # Ok::<(), cytosol::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct AtomicFile {
+    target: PathBuf,
+    temporary: tempfile::NamedTempFile,
+}
+
+impl AtomicFile {
+    /// Begins a file that will become `target`.
+    ///
+    /// # Errors
+    /// `Io` (reason `ReadOnly`, `DiskFull`) or `NotFound` when the folder cannot be written.
+    pub fn create(target: &Path) -> Result<Self> {
+        let target = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
+        let folder = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let Some(name) = target.file_name() else {
+            return Err(Error::argument(
+                "output",
+                format!("{} is not a file name", target.display()),
+            ));
+        };
+        let temporary = tempfile::Builder::new()
+            .prefix(&format!(
+                ".{}.{}.",
+                name.to_string_lossy(),
+                std::process::id()
+            ))
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(|e| Error::io(&target, "creating a temporary file beside it", e))?;
+        Ok(AtomicFile { target, temporary })
+    }
+
+    /// Where the bytes are until the commit; for libraries that write by name.
+    pub fn temporary_path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// The open temporary file.
+    pub fn file_mut(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// Appends bytes.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        self.temporary
+            .write_all(bytes)
+            .map_err(|e| Error::io(&self.target, "writing", e))
+    }
+
+    /// Flushes to disk, takes the final name, flushes the folder.
+    pub fn commit(self) -> Result<()> {
+        let target = self.target;
+        let io = |doing, e| Error::io(&target, doing, e);
+        let permissions = match std::fs::metadata(&target) {
+            Ok(old) => old.permissions(),
+            Err(_) => new_file_permissions(),
+        };
+        let file = self.temporary.as_file();
+        file.sync_all().map_err(|e| io("flushing", e))?;
+        file.set_permissions(permissions)
+            .map_err(|e| io("setting the mode", e))?;
+        self.temporary
+            .persist(&target)
+            .map_err(|e| io("renaming the finished file", e.error))?;
+        if let Some(folder) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
+            // Some file systems cannot flush a folder; the rename itself has happened.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+
+    /// Fails early when the file system of `target` has less than `needed` bytes free.
+    ///
+    /// # Errors
+    /// `Io` with reason `DiskFull`, naming needed and available bytes.
+    pub fn check_space(&self, needed: u64) -> Result<()> {
+        let Ok(stat) = rustix::fs::statvfs(self.temporary.path()) else {
+            return Ok(());
+        };
+        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if available >= needed {
+            return Ok(());
+        }
+        Err(Error::new(
+            crate::error::ErrorKind::Io,
+            format!(
+                "{}: disk full: {needed} bytes are needed and {available} are available",
+                self.target.display()
+            ),
+        )
+        .with_reason(Reason::DiskFull)
+        .with_file(&self.target))
+    }
+}
+
+/// What the process's umask gives a new file (temporary files are private).
+fn new_file_permissions() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    let mask = std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|l| l.starts_with("Umask:"))?.to_owned();
+            u32::from_str_radix(line.split_whitespace().nth(1)?, 8).ok()
+        })
+        .unwrap_or(0o022);
+    std::fs::Permissions::from_mode(0o666 & !mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .expect("folder")
+            .map(|e| e.expect("entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_dropped_file_leaves_the_old_one_and_no_rubbish() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.bin");
+        std::fs::write(&path, b"old").expect("written");
+        let mut file = AtomicFile::create(&path).expect("created");
+        file.write_all(b"half").expect("written");
+        assert_eq!(names(folder.path()).len(), 2);
+        drop(file);
+        assert_eq!(names(folder.path()), ["a.bin"]);
+        assert_eq!(std::fs::read(&path).expect("read"), b"old");
+    }
+
+    #[test]
+    fn a_link_survives_and_its_target_is_replaced() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.bin");
+        let link = folder.path().join("link");
+        std::fs::write(&path, b"old").expect("written");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        let mut file = AtomicFile::create(&link).expect("created");
+        file.write_all(b"new").expect("written");
+        file.commit().expect("committed");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+    }
+
+    #[test]
+    fn too_little_space_is_refused_beforehand() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = AtomicFile::create(&folder.path().join("a")).expect("created");
+        let error = file.check_space(u64::MAX).expect_err("too large");
+        assert_eq!(error.reason(), &Reason::DiskFull);
+    }
+}

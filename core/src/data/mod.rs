@@ -1,0 +1,10 @@
+//! Matrices, tables and the files they come from.
+//!
+//! Everything that streams counts goes through one interface, [`CellBlocks`]: rows of cells in,
+//! whatever the storage. Only this folder knows file formats.
+
+pub mod source;
+pub mod table;
+
+pub use source::{CellBlocks, CountBlock};
+pub use table::{Categorical, Column, Table};

@@ -1,0 +1,16 @@
+//! Cytosol: the embeddable engine for single-cell and spatial genomics.
+//!
+//! All science of the project lives in this crate; the C ABI, the language bindings and the
+//! command line only carry arguments to it and results from it. Results are the same bits for any
+//! number of threads and any block size. See ARCHITECTURE.md for which folder may use which.
+
+pub mod checkpoint;
+pub mod context;
+pub mod data;
+pub mod error;
+pub mod par;
+pub mod progress;
+
+pub use context::{Context, ContextOptions, Device};
+pub use error::{Error, ErrorKind, Reason, Result};
+pub use progress::{CancelToken, Flow, Progress, ProgressSink};
