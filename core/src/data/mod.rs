@@ -3,8 +3,14 @@
 //! Everything that streams counts goes through one interface, [`CellBlocks`]: rows of cells in,
 //! whatever the storage. Only this folder knows file formats.
 
+pub mod dataset;
+#[cfg(feature = "hdf5")]
+pub mod h5ad;
+pub mod open;
 pub mod source;
 pub mod table;
 
+pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions};
+pub use open::{detect, open};
 pub use source::{CellBlocks, CountBlock};
 pub use table::{Categorical, Column, Table};

@@ -1,0 +1,197 @@
+//! Opening HDF5 files: signature, length and lock checked before the library sees them.
+//!
+//! The library reports a cut file, a foreign file and a locked file through one vague error; the
+//! superblock is read here first, so that each gets its own.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use hdf5::MinorErrorCode;
+
+use crate::error::{Error, ErrorKind, Reason, Result};
+
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+
+/// Where an HDF5 file begins and ends inside the file that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Superblock {
+    /// Address of the superblock: the length of the user block. Addresses count from here.
+    pub base: u64,
+    /// Length the file says it has.
+    pub end_of_file: u64,
+}
+
+/// Opens a file for reading, without locks.
+///
+/// # Errors
+/// `NotFound`; `UnsupportedFormat` with reason `NotHdf5` or `Truncated`; `Io` with reason `Locked`
+/// for a file that a crashed or running writer has marked as open.
+pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
+    check(path)?;
+    hdf5::File::with_options()
+        .with_fapl(|access| access.file_locking(false))
+        .open(path)
+        .map_err(|e| open_error(path, e))
+}
+
+/// Checks signature and length; returns the superblock.
+pub(crate) fn check(path: &Path) -> Result<Superblock> {
+    let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
+    let length = file
+        .metadata()
+        .map_err(|e| Error::io(path, "reading its length", e))?
+        .len();
+    let superblock = find_superblock(path, &file, length)?;
+    if superblock.end_of_file > length {
+        return Err(Error::format(
+            path,
+            format!(
+                "truncated: the file has {length} bytes and should have {}; copy or download it \
+                 again",
+                superblock.end_of_file
+            ),
+        )
+        .with_reason(Reason::Truncated));
+    }
+    Ok(superblock)
+}
+
+/// The signature stands at 0, 512, 1024, 2048, ...
+fn find_superblock(path: &Path, file: &File, length: u64) -> Result<Superblock> {
+    let mut base = 0_u64;
+    while base + 8 <= length {
+        let mut signature = [0_u8; 8];
+        file.read_exact_at(&mut signature, base)
+            .map_err(|e| Error::io(path, "reading", e))?;
+        if signature == SIGNATURE {
+            return parse_superblock(path, file, base, length);
+        }
+        base = if base == 0 { 512 } else { base * 2 };
+    }
+    let message = if length == 0 {
+        "the file is empty; an HDF5 file is expected"
+    } else {
+        "not an HDF5 file: its signature is absent"
+    };
+    Err(Error::format(path, message).with_reason(Reason::NotHdf5))
+}
+
+fn parse_superblock(path: &Path, file: &File, base: u64, length: u64) -> Result<Superblock> {
+    let truncated = || {
+        Error::format(
+            path,
+            format!("truncated inside its header at {length} bytes"),
+        )
+        .with_reason(Reason::Truncated)
+    };
+    let mut head = [0_u8; 96];
+    let available = usize::try_from(length - base).map_or(96, |n| n.min(96));
+    file.read_exact_at(&mut head[..available], base)
+        .map_err(|e| Error::io(path, "reading", e))?;
+    // Version, then where the four addresses begin and how wide they are.
+    let (addresses, width) = match head[8] {
+        0 => (24, usize::from(head[13])),
+        1 => (28, usize::from(head[13])),
+        2 | 3 => (12, usize::from(head[9])),
+        version => {
+            return Err(Error::format(
+                path,
+                format!("HDF5 superblock version {version} is unknown; 0 to 3 are"),
+            ));
+        }
+    };
+    if !matches!(width, 2 | 4 | 8) {
+        return Err(Error::format(
+            path,
+            format!("HDF5 superblock: addresses of {width} bytes; 2, 4 or 8 are possible"),
+        ));
+    }
+    let at = addresses + 2 * width;
+    if at + width > available {
+        return Err(truncated());
+    }
+    let mut end = [0_u8; 8];
+    end[..width].copy_from_slice(&head[at..at + width]);
+    Ok(Superblock {
+        base,
+        end_of_file: u64::from_le_bytes(end),
+    })
+}
+
+fn open_error(path: &Path, error: hdf5::Error) -> Error {
+    let locked = [
+        "already open for write",
+        "unable to lock file",
+        "consistency flags",
+    ];
+    let text = error
+        .stack()
+        .map(|stack| {
+            let frames: Vec<&str> = stack.iter().map(|f| f.desc()).collect();
+            frames.join("; ")
+        })
+        .unwrap_or_default();
+    if locked.iter().any(|words| text.contains(words)) {
+        return Error::new(
+            ErrorKind::Io,
+            format!(
+                "{}: another process is writing the file, or left it marked so; wait for it, or \
+                 clear the mark with h5clear -s",
+                path.display()
+            ),
+        )
+        .with_reason(Reason::Locked)
+        .with_file(path)
+        .with_source(error);
+    }
+    if error.contains_minor(MinorErrorCode::NotHdf5) {
+        return Error::format(path, "not an HDF5 file").with_reason(Reason::NotHdf5);
+    }
+    Error::format(path, format!("HDF5 cannot open it: {error}")).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        std::fs::write(file.path(), bytes).expect("written");
+        file
+    }
+
+    #[test]
+    fn foreign_and_empty_files_are_named_as_such() {
+        for bytes in [&b""[..], &b"not hdf5"[..], &[b'x'; 5000]] {
+            let error = check(write(bytes).path()).expect_err("refused");
+            assert_eq!(error.reason(), &Reason::NotHdf5);
+        }
+    }
+
+    #[test]
+    fn a_cut_file_is_truncated_wherever_it_is_cut() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.h5");
+        drop(hdf5::File::create(&path).expect("created"));
+        let whole = std::fs::read(&path).expect("read");
+        assert!(open(&path).is_ok());
+        for length in [9, 20, 60, whole.len() - 1] {
+            let error = open(write(&whole[..length]).path()).expect_err("refused");
+            assert_eq!(error.reason(), &Reason::Truncated, "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn a_user_block_is_found() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.h5");
+        let file = hdf5::File::with_options()
+            .with_fcpl(|create| create.userblock(1024))
+            .create(&path)
+            .expect("created");
+        drop(file);
+        assert_eq!(check(&path).expect("found").base, 1024);
+        assert!(open(&path).is_ok());
+    }
+}
