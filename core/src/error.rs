@@ -141,20 +141,21 @@ impl Reason {
 
 /// The error of every fallible function.
 #[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Error {
     kind: ErrorKind,
-    reason: Reason,
     message: String,
-    argument: Option<String>,
-    file: Option<PathBuf>,
+    /// Boxed, so that a `Result` stays small on the way up.
+    place: Box<Place>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync + 'static>>,
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
+#[derive(Debug, Default)]
+struct Place {
+    reason: Reason,
+    argument: Option<String>,
+    file: Option<PathBuf>,
 }
 
 impl Error {
@@ -162,10 +163,8 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error {
             kind,
-            reason: Reason::General,
             message: message.into(),
-            argument: None,
-            file: None,
+            place: Box::default(),
             source: None,
         }
     }
@@ -174,7 +173,7 @@ impl Error {
     pub fn argument(argument: impl Into<String>, message: impl fmt::Display) -> Self {
         let argument = argument.into();
         let mut error = Error::new(ErrorKind::InvalidArgument, format!("{argument}: {message}"));
-        error.argument = Some(argument);
+        error.place.argument = Some(argument);
         error
     }
 
@@ -194,8 +193,8 @@ impl Error {
             _ => (ErrorKind::Io, Reason::General),
         };
         let mut error = Error::new(kind, format!("{}: {doing}: {source}", path.display()));
-        error.reason = reason;
-        error.file = Some(path.to_path_buf());
+        error.place.reason = reason;
+        error.place.file = Some(path.to_path_buf());
         error.source = Some(Box::new(source));
         error
     }
@@ -206,7 +205,7 @@ impl Error {
             ErrorKind::UnsupportedFormat,
             format!("{}: {message}", path.display()),
         );
-        error.file = Some(path.to_path_buf());
+        error.place.file = Some(path.to_path_buf());
         error
     }
 
@@ -218,21 +217,21 @@ impl Error {
     /// The same error with a precise reason.
     #[must_use]
     pub fn with_reason(mut self, reason: Reason) -> Self {
-        self.reason = reason;
+        self.place.reason = reason;
         self
     }
 
     /// The same error with the file it concerns.
     #[must_use]
     pub fn with_file(mut self, path: &Path) -> Self {
-        self.file = Some(path.to_path_buf());
+        self.place.file = Some(path.to_path_buf());
         self
     }
 
     /// The same error with its argument's name (the message is left as it is).
     #[must_use]
     pub fn with_argument(mut self, argument: impl Into<String>) -> Self {
-        self.argument = Some(argument.into());
+        self.place.argument = Some(argument.into());
         self
     }
 
@@ -257,7 +256,7 @@ impl Error {
 
     /// Why, precisely.
     pub fn reason(&self) -> &Reason {
-        &self.reason
+        &self.place.reason
     }
 
     /// The one-line message.
@@ -267,12 +266,12 @@ impl Error {
 
     /// The argument at fault, when there is one.
     pub fn argument_name(&self) -> Option<&str> {
-        self.argument.as_deref()
+        self.place.argument.as_deref()
     }
 
     /// The file at fault, when there is one.
     pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+        self.place.file.as_deref()
     }
 }
 

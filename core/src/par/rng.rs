@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use crate::checkpoint::Fingerprint;
+
 /// The stream of random numbers of one item.
 ///
 /// `purpose` keeps uses apart ("sigma_pixels", "reference_cells"); `item` is a global index.
@@ -10,10 +12,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub fn stream(seed: u64, purpose: &str, item: u64) -> Stream {
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
-    // FNV-1a over the purpose: the key only has to differ from one purpose to the next.
-    let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = Fingerprint::default().bytes(purpose.as_bytes()).value();
     key[8..16].copy_from_slice(&hash.to_le_bytes());
     let mut generator = ChaCha8Rng::from_seed(key);
     generator.set_stream(item);
