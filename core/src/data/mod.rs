@@ -3,9 +3,11 @@
 //! Everything that streams counts goes through one interface, [`CellBlocks`]: rows of cells in,
 //! whatever the storage. Only this folder knows file formats.
 
+pub mod collate;
 pub mod dataset;
 #[cfg(feature = "hdf5")]
 pub mod h5ad;
+pub mod matrix;
 pub mod open;
 pub mod source;
 pub mod table;

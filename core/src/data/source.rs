@@ -72,14 +72,8 @@ impl CountBlock {
     /// (fractions up to 1e-6 are rounded away, as spacexr accepts them).
     #[inline]
     pub fn push(&mut self, gene: u32, value: f64) -> Result<()> {
-        let count = value as u32;
-        if f64::from(count) == value {
+        if let Some(count) = count_of(value) {
             self.push_count(gene, count);
-            return Ok(());
-        }
-        let rounded = value.round();
-        if (value - rounded).abs() <= 1e-6 && (0.0..=f64::from(u32::MAX)).contains(&rounded) {
-            self.push_count(gene, rounded as u32);
             return Ok(());
         }
         Err(self.invalid(gene, value))
@@ -159,6 +153,19 @@ impl CountBlock {
     pub fn invalid(&self, gene: u32, value: f64) -> Error {
         invalid_count(self.first_row + self.ends.len(), gene as usize, value)
     }
+}
+
+/// The count that a value stands for: integers from 0 to 2^32 - 1, and values within 1e-6 of one.
+#[inline]
+pub fn count_of(value: f64) -> Option<u32> {
+    let count = value as u32;
+    if f64::from(count) == value {
+        return Some(count);
+    }
+    let rounded = value.round();
+    let is_count =
+        (value - rounded).abs() <= 1e-6 && (0.0..=f64::from(u32::MAX)).contains(&rounded);
+    is_count.then_some(rounded as u32)
 }
 
 /// The error for a value that is no count.
