@@ -78,9 +78,8 @@ def run_ours(args, data, mode, output, sigma=None):
 def run_rctd_py(args, data, mode, answer):
     command = [args.python, HERE / "run_rctd_py.py", data / "spatial.h5ad"]
     command += [data / "reference.h5ad", "--mode", mode, "--answer", answer]
-    command += ["--h5ad", answer.with_suffix(".h5ad"), "--batch-size", args.batch_size]
-    if args.compile:
-        command.append("--compile")
+    command += ["--h5ad", answer.with_suffix(".h5ad")]
+    command += ["--batch-size", args.batch_size, "--compile", args.compile]
     text, wall, peak = run_process(pinned(args.cpu, command))
     return json.loads(text) | {"process_seconds": wall, "peak_bytes": peak}
 
@@ -279,7 +278,7 @@ def arguments():
     common.add_argument("--seed", type=int, default=1)
     common.add_argument("--repeats", type=int, default=5)
     common.add_argument("--batch-size", type=int, default=10000, help="of rctd-py")
-    common.add_argument("--compile", action="store_true", help="rctd-py with torch.compile")
+    common.add_argument("--compile", default="none", help="none, likelihood or all, of rctd-py")
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)

@@ -22,7 +22,7 @@ from importlib.metadata import version
 import anndata
 import numpy as np
 import torch
-from rctd import RCTD, Reference, RCTDConfig, _rctd
+from rctd import RCTD, Reference, RCTDConfig, _irwls, _rctd
 from rctd.cli import _write_results_to_adata
 
 from likelihood_tables import ensure_tables
@@ -39,6 +39,7 @@ ANSWER_FIELDS = {
     ),
     "multi": ("sub_weights", "cell_type_indices", "n_types", "conf_list", "min_score"),
 }
+COMPILE = ("none", "likelihood", "all")
 PIXEL_FITS = {
     "full": _rctd.run_full_mode,
     "doublet": _rctd.run_doublet_mode,
@@ -101,7 +102,9 @@ def fit_pixels(model, mode, batch_size):
 
 def run(args, watch):
     """The steps of `rctd run`, in its order."""
-    config = RCTDConfig(device="cpu", compile=args.compile)
+    config = RCTDConfig(device="cpu", compile=args.compile != "none")
+    if args.compile == "likelihood":
+        _irwls._USE_COMPILE = False  # the quadratic programs stay in TorchScript
     with watch.stage("load"):
         spatial = anndata.read_h5ad(args.spatial)
         reference = anndata.read_h5ad(args.reference)
@@ -161,7 +164,7 @@ def arguments():
     parser.add_argument("--mode", choices=sorted(PIXEL_FITS), default="doublet")
     parser.add_argument("--sigma", type=int, help="100 sigma; default: let it choose")
     parser.add_argument("--batch-size", type=int, default=10000)
-    parser.add_argument("--compile", action="store_true", help="let it use torch.compile")
+    parser.add_argument("--compile", choices=COMPILE, default="none", help="torch.compile for")
     parser.add_argument("--tables", help="likelihood tables; computed when absent")
     parser.add_argument("--answer", help="save the result here (.npz)")
     parser.add_argument("--h5ad", help="write the result as its command line does")
