@@ -8,8 +8,11 @@ pub mod checkpoint;
 pub mod context;
 pub mod data;
 pub mod error;
+pub mod linalg;
 pub mod par;
 pub mod progress;
+pub mod rctd;
+pub mod stats;
 
 pub use context::{Context, ContextOptions, Device};
 pub use error::{Error, ErrorKind, Reason, Result};

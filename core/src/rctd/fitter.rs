@@ -3,7 +3,7 @@
 use crate::stats::poisson_lognormal::LikelihoodTable;
 
 use super::config::{Mode, RctdOptions};
-use super::irwls::{Design, PixelCounts, SolveOptions, Workspace, score, solve};
+use super::irwls::{Design, PixelCounts, Problem, SolveOptions, Workspace};
 use super::results::PixelColumns;
 
 /// Types with more weight than this are candidates. spacexr: 0.01.
@@ -76,15 +76,13 @@ impl<'a> PixelFitter<'a> {
     pub(crate) fn score(&mut self, types: &[u32]) -> f64 {
         let mut weights = vec![0.0; types.len()];
         self.solve(Some(types), SCORE_ITERATIONS, &mut weights);
-        score(
-            &mut self.workspace,
-            self.design,
-            Some(types),
-            &self.counts,
-            self.n_umi,
-            self.table,
-            &weights,
-        )
+        let problem = Problem {
+            design: self.design,
+            pixel: &self.counts,
+            n_umi: self.n_umi,
+            table: self.table,
+        };
+        problem.score(&mut self.workspace, Some(types), &weights)
     }
 
     /// Fits these types to convergence; weights sum to 1.
@@ -101,16 +99,14 @@ impl<'a> PixelFitter<'a> {
             min_change: self.options.min_change_reg,
             step: self.options.step_size,
         };
-        solve(
-            &mut self.workspace,
-            self.design,
-            types,
-            &self.counts,
-            self.n_umi,
-            self.table,
-            &options,
-            weights,
-        )
-        .converged
+        let problem = Problem {
+            design: self.design,
+            pixel: &self.counts,
+            n_umi: self.n_umi,
+            table: self.table,
+        };
+        problem
+            .solve(&mut self.workspace, types, &options, weights)
+            .converged
     }
 }

@@ -1,0 +1,351 @@
+//! The loops over genes: prediction, derivatives of the likelihood, gradient and Hessian.
+//!
+//! Genes go in blocks that stay in the first cache level; sums have a fixed number of lanes and one
+//! order, and no multiply-add is fused, so the bits do not depend on the processor's vector width.
+//! Each function is compiled for the vector units it is dispatched to.
+
+use pulp::as_arrays;
+
+use super::design::Design;
+use crate::stats::poisson_lognormal::likelihood::{
+    LANES, add_lanes, cell_key, clamp_lambda, derivatives, locate, value,
+};
+use crate::stats::poisson_lognormal::table::Record;
+
+/// Genes of a block.
+pub(super) const BLOCK: usize = 64;
+/// Partial sums of the general pass.
+const QUAD: usize = 4;
+/// Rows and columns of the Hessian computed together.
+const TILE_ROWS: usize = 4;
+const TILE_COLUMNS: usize = 2;
+
+/// First and second derivatives of the log-likelihood for blocks of genes.
+pub(super) trait Derivatives {
+    /// Fills `first` and `second` from the predictions of the genes from `start` on. The
+    /// predictions are not below the floor; they may be changed.
+    fn block(&self, start: usize, lambda: &mut [f64], first: &mut [f64], second: &mut [f64]);
+}
+
+/// Derivatives by the tabulated likelihood.
+#[derive(Clone, Copy)]
+pub(super) struct Tabulated<'a> {
+    pub(super) records: &'a [Record],
+    /// Where the row of each gene's count begins.
+    pub(super) rows: &'a [u32],
+}
+
+impl Derivatives for Tabulated<'_> {
+    #[inline(always)]
+    fn block(&self, start: usize, lambda: &mut [f64], first: &mut [f64], second: &mut [f64]) {
+        let n = lambda.len();
+        let rows = &self.rows[start..start + n];
+        let (first, second) = (&mut first[..n], &mut second[..n]);
+        let mut keys = [0_u16; BLOCK];
+        for (key, lambda) in keys.iter_mut().zip(lambda.iter_mut()) {
+            *lambda = clamp_lambda(*lambda);
+            *key = cell_key(*lambda);
+        }
+        for g in 0..n {
+            let (cell, s) = locate(keys[g], lambda[g]);
+            let record = &self.records[rows[g] as usize + cell];
+            (first[g], second[g]) = derivatives(record, s);
+        }
+    }
+}
+
+/// Derivatives of the squared log-ratio of prediction and count, for bulk data.
+#[derive(Clone, Copy)]
+pub(super) struct LogRatio<'a> {
+    /// Natural logs of the counts, padded.
+    pub(super) log_counts: &'a [f64],
+}
+
+impl Derivatives for LogRatio<'_> {
+    #[inline(always)]
+    fn block(&self, start: usize, lambda: &mut [f64], first: &mut [f64], second: &mut [f64]) {
+        for (g, &p) in lambda.iter().enumerate() {
+            let ratio = libm::log(p) - self.log_counts[start + g];
+            first[g] = -2.0 * ratio / p;
+            second[g] = -2.0 * (1.0 - ratio) / (p * p);
+        }
+    }
+}
+
+#[inline(always)]
+fn at_least(value: f64, floor: f64) -> f64 {
+    if value < floor { floor } else { value }
+}
+
+/// Sums over genes for one type: `[sum d1 P, sum d2 P P]`.
+#[inline(always)]
+pub(super) fn one(column: &[f64], scale: f64, floor: f64, by: impl Derivatives) -> [f64; 2] {
+    let mut sums = [[0.0; LANES]; 2];
+    let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+    for (b, column) in column.chunks(BLOCK).enumerate() {
+        let lambda = &mut lambda[..column.len()];
+        for (target, p) in lambda.iter_mut().zip(column) {
+            *target = at_least((scale * p).abs(), floor);
+        }
+        by.block(b * BLOCK, lambda, &mut first, &mut second);
+        let (column, _) = as_arrays::<LANES, _>(column);
+        let (first, second) = (as_lanes(&first), as_lanes(&second));
+        for (c, p) in column.iter().enumerate() {
+            for lane in 0..LANES {
+                sums[0][lane] += first[c][lane] * p[lane];
+                sums[1][lane] += second[c][lane] * p[lane] * p[lane];
+            }
+        }
+    }
+    sums.map(add_lanes)
+}
+
+/// Sums over genes for two types:
+/// `[sum d1 P0, sum d1 P1, sum d2 P0 P0, sum d2 P0 P1, sum d2 P1 P1]`.
+#[inline(always)]
+pub(super) fn pair(
+    columns: [&[f64]; 2],
+    scale: [f64; 2],
+    floor: f64,
+    by: impl Derivatives,
+) -> [f64; 5] {
+    let mut sums = [[0.0; LANES]; 5];
+    let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+    let blocks = columns[0].chunks(BLOCK).zip(columns[1].chunks(BLOCK));
+    for (b, (p0, p1)) in blocks.enumerate() {
+        let lambda = &mut lambda[..p0.len()];
+        for ((target, p0), p1) in lambda.iter_mut().zip(p0).zip(p1) {
+            *target = at_least((scale[0] * p0 + scale[1] * p1).abs(), floor);
+        }
+        by.block(b * BLOCK, lambda, &mut first, &mut second);
+        let (p0, p1) = (as_arrays::<LANES, _>(p0).0, as_arrays::<LANES, _>(p1).0);
+        let (first, second) = (as_lanes(&first), as_lanes(&second));
+        for (c, (p0, p1)) in p0.iter().zip(p1).enumerate() {
+            for lane in 0..LANES {
+                let (d1, d2) = (first[c][lane], second[c][lane]);
+                let (x, y) = (p0[lane], p1[lane]);
+                let (wx, wy) = (d2 * x, d2 * y);
+                sums[0][lane] += d1 * x;
+                sums[1][lane] += d1 * y;
+                sums[2][lane] += wx * x;
+                sums[3][lane] += wx * y;
+                sums[4][lane] += wy * y;
+            }
+        }
+    }
+    sums.map(add_lanes)
+}
+
+#[inline(always)]
+fn as_lanes(values: &[f64; BLOCK]) -> &[[f64; LANES]] {
+    as_arrays::<LANES, _>(values).0
+}
+
+/// `-sum log p` over the genes, with the prediction `sum_k scale[k] P_k`.
+#[inline(always)]
+pub(super) fn score(design: &Design, types: &[u32], scale: &[f64], by: Tabulated<'_>) -> f64 {
+    let mut sums = [0.0; LANES];
+    let mut lambda = [0.0; BLOCK];
+    let mut keys = [0_u16; BLOCK];
+    for start in (0..design.n_genes()).step_by(BLOCK) {
+        let end = (start + BLOCK).min(design.n_genes());
+        let lambda = &mut lambda[..end - start];
+        lambda.fill(0.0);
+        for (&k, &scale) in types.iter().zip(scale) {
+            let column = &design.column(k as usize)[start..end];
+            for (target, p) in lambda.iter_mut().zip(column) {
+                *target += scale * p;
+            }
+        }
+        for (key, lambda) in keys.iter_mut().zip(lambda.iter_mut()) {
+            *lambda = clamp_lambda(*lambda);
+            *key = cell_key(*lambda);
+        }
+        let rows = &by.rows[start..end];
+        for (g, &lambda) in lambda.iter().enumerate() {
+            let (cell, s) = locate(keys[g], lambda);
+            // Blocks begin at multiples of the lanes.
+            sums[g % LANES] += value(&by.records[rows[g] as usize + cell], s);
+        }
+    }
+    -add_lanes(sums)
+}
+
+/// Memory of the general pass.
+#[derive(Debug)]
+pub(super) struct GeneralScratch {
+    /// Columns of the fit, padded with the zero column to whole tiles.
+    columns: Vec<u32>,
+    /// Columns of a block times the second derivative.
+    weighted: Vec<f64>,
+    tiles: Vec<[[f64; QUAD]; TILE_ROWS * TILE_COLUMNS]>,
+    slopes: Vec<[f64; QUAD]>,
+}
+
+impl GeneralScratch {
+    pub(super) fn new(n_types: usize) -> Self {
+        let padded = n_types.next_multiple_of(TILE_ROWS);
+        GeneralScratch {
+            columns: Vec::with_capacity(padded),
+            weighted: vec![0.0; padded * BLOCK],
+            tiles: vec![Default::default(); n_tiles(padded)],
+            slopes: vec![[0.0; QUAD]; padded],
+        }
+    }
+
+    /// Chooses the columns of the next passes.
+    pub(super) fn choose(&mut self, design: &Design, types: &[u32]) {
+        self.columns.clear();
+        self.columns.extend_from_slice(types);
+        let padded = types.len().next_multiple_of(TILE_ROWS);
+        self.columns.resize(padded, design.n_types() as u32);
+    }
+}
+
+/// Tiles of the lower half of a matrix of `padded` rows.
+fn n_tiles(padded: usize) -> usize {
+    let steps = padded / TILE_ROWS;
+    steps * (steps + 1)
+}
+
+/// Sums over genes for any number of types: `gradient[k] = sum d1 P_k` and the whole symmetric
+/// `hessian[k, l] = sum d2 P_k P_l`.
+#[inline(always)]
+pub(super) fn general(
+    design: &Design,
+    scale: &[f64],
+    floor: f64,
+    by: impl Derivatives,
+    scratch: &mut GeneralScratch,
+    gradient: &mut [f64],
+    hessian: &mut [f64],
+) {
+    let padded = scratch.columns.len();
+    scratch.tiles[..n_tiles(padded)].fill(Default::default());
+    scratch.slopes[..padded].fill([0.0; QUAD]);
+    let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+    for start in (0..design.stride()).step_by(BLOCK) {
+        let end = (start + BLOCK).min(design.stride());
+        let lambda = &mut lambda[..end - start];
+        lambda.fill(0.0);
+        for (&k, &scale) in scratch.columns.iter().zip(scale) {
+            let column = &design.column(k as usize)[start..end];
+            for (target, p) in lambda.iter_mut().zip(column) {
+                *target += scale * p;
+            }
+        }
+        for value in &mut *lambda {
+            *value = at_least(value.abs(), floor);
+        }
+        by.block(start, lambda, &mut first, &mut second);
+        accumulate(
+            design,
+            start..end,
+            &first[..end - start],
+            &second[..end - start],
+            scratch,
+        );
+    }
+    gather(scratch, gradient, hessian);
+}
+
+/// Adds a block of genes to the gradient and the tiles.
+#[inline(always)]
+fn accumulate(
+    design: &Design,
+    genes: std::ops::Range<usize>,
+    first: &[f64],
+    second: &[f64],
+    scratch: &mut GeneralScratch,
+) {
+    let n = genes.len();
+    let GeneralScratch {
+        columns,
+        weighted,
+        tiles,
+        slopes,
+    } = scratch;
+    for ((&k, slope), target) in columns
+        .iter()
+        .zip(slopes)
+        .zip(weighted.chunks_exact_mut(BLOCK))
+    {
+        let column = &design.column(k as usize)[genes.clone()];
+        for ((target, w), p) in target.iter_mut().zip(second).zip(column) {
+            *target = w * p;
+        }
+        let (first, _) = as_arrays::<QUAD, _>(first);
+        let (column, _) = as_arrays::<QUAD, _>(column);
+        for (d, p) in first.iter().zip(column) {
+            for lane in 0..QUAD {
+                slope[lane] += d[lane] * p[lane];
+            }
+        }
+    }
+    let mut tiles = tiles.iter_mut();
+    for rows in columns.chunks_exact(TILE_ROWS).enumerate() {
+        let (step, rows) = rows;
+        let left: [&[[f64; QUAD]]; TILE_ROWS] = std::array::from_fn(|i| {
+            &as_arrays::<QUAD, _>(&design.column(rows[i] as usize)[genes.clone()]).0[..n / QUAD]
+        });
+        for (j, tile) in (0..(step + 1) * TILE_ROWS)
+            .step_by(TILE_COLUMNS)
+            .zip(&mut tiles)
+        {
+            let right: [&[[f64; QUAD]]; TILE_COLUMNS] = std::array::from_fn(|i| {
+                &as_arrays::<QUAD, _>(&weighted[(j + i) * BLOCK..][..n]).0[..n / QUAD]
+            });
+            add_tile(left, right, tile);
+        }
+    }
+}
+
+/// Adds the products of the columns of `left` and `right` to a tile.
+#[inline(always)]
+fn add_tile(
+    left: [&[[f64; QUAD]]; TILE_ROWS],
+    right: [&[[f64; QUAD]]; TILE_COLUMNS],
+    tile: &mut [[f64; QUAD]; TILE_ROWS * TILE_COLUMNS],
+) {
+    let n = left[0].len();
+    let left = left.map(|l| &l[..n]);
+    let right = right.map(|r| &r[..n]);
+    let mut sums = *tile;
+    for c in 0..n {
+        for i in 0..TILE_ROWS {
+            for j in 0..TILE_COLUMNS {
+                for lane in 0..QUAD {
+                    sums[i * TILE_COLUMNS + j][lane] += left[i][c][lane] * right[j][c][lane];
+                }
+            }
+        }
+    }
+    *tile = sums;
+}
+
+/// Adds the lanes and unpacks the tiles.
+#[inline(always)]
+fn gather(scratch: &GeneralScratch, gradient: &mut [f64], hessian: &mut [f64]) {
+    let n = gradient.len();
+    let add = |s: &[f64; QUAD]| (s[0] + s[2]) + (s[1] + s[3]);
+    for (target, slope) in gradient.iter_mut().zip(&scratch.slopes) {
+        *target = add(slope);
+    }
+    let mut tiles = scratch.tiles.iter();
+    for step in 0..scratch.columns.len() / TILE_ROWS {
+        for (j, tile) in (0..(step + 1) * TILE_ROWS)
+            .step_by(TILE_COLUMNS)
+            .zip(&mut tiles)
+        {
+            for (at, sums) in tile.iter().enumerate() {
+                let row = step * TILE_ROWS + at / TILE_COLUMNS;
+                let column = j + at % TILE_COLUMNS;
+                if column <= row && row < n {
+                    let sum = add(sums);
+                    hessian[row * n + column] = sum;
+                    hessian[column * n + row] = sum;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Statistical building blocks that see slices and numbers only: no files, cells or messages.
+
+pub mod poisson_lognormal;
