@@ -93,6 +93,28 @@ impl CountBlock {
         self.counts.push(count);
     }
 
+    /// Adds a whole row at once: genes, and a count for each.
+    ///
+    /// A row that is canonical already is copied; any other goes through
+    /// [`push_count`](Self::push_count) and [`end_row`](Self::end_row).
+    pub fn push_row(&mut self, genes: &[u32], counts: &[u32]) {
+        let ascends = genes.windows(2).all(|pair| pair[0] < pair[1]);
+        if ascends && !counts.contains(&0) && self.row_is_empty() {
+            self.genes.extend_from_slice(genes);
+            self.counts.extend_from_slice(counts);
+            self.ends.push(self.genes.len());
+            return;
+        }
+        for (&gene, &count) in genes.iter().zip(counts) {
+            self.push_count(gene, count);
+        }
+        self.end_row();
+    }
+
+    fn row_is_empty(&self) -> bool {
+        self.ends.last().copied().unwrap_or(0) == self.genes.len()
+    }
+
     /// Ends the row being built: sorts it by gene and sums duplicates (saturating).
     pub fn end_row(&mut self) {
         let start = self.ends.last().copied().unwrap_or(0);
@@ -220,6 +242,18 @@ mod tests {
         assert_eq!(block.row(0), (&[0, 3][..], &[2, 5][..]));
         assert_eq!(block.row(1), (&[][..], &[][..]));
         assert_eq!(block.merged_duplicates(), 1);
+    }
+
+    #[test]
+    fn whole_rows_become_canonical_too() {
+        let mut block = CountBlock::default();
+        block.start(0);
+        block.push_row(&[1, 4], &[2, 3]);
+        block.push_row(&[4, 1, 4], &[2, 0, 3]);
+        block.push_row(&[], &[]);
+        assert_eq!(block.row(0), (&[1, 4][..], &[2, 3][..]));
+        assert_eq!(block.row(1), (&[4][..], &[5][..]));
+        assert_eq!(block.row(2), (&[][..], &[][..]));
     }
 
     #[test]

@@ -20,6 +20,15 @@ pub(crate) struct Superblock {
     pub base: u64,
     /// Length the file says it has.
     pub end_of_file: u64,
+    /// Bytes of an address.
+    pub width: usize,
+}
+
+impl Superblock {
+    /// Whether addresses are not simply eight bytes from the start of the file.
+    pub(crate) fn is_unusual(self) -> bool {
+        self.base != 0 || self.width != 8
+    }
 }
 
 /// Opens a file for reading, without locks.
@@ -89,6 +98,9 @@ fn parse_superblock(path: &Path, file: &File, base: u64, length: u64) -> Result<
     let available = usize::try_from(length - base).map_or(96, |n| n.min(96));
     file.read_exact_at(&mut head[..available], base)
         .map_err(|e| Error::io(path, "reading", e))?;
+    if available < 16 {
+        return Err(truncated());
+    }
     // Version, then where the four addresses begin and how wide they are.
     let (addresses, width) = match head[8] {
         0 => (24, usize::from(head[13])),
@@ -116,6 +128,7 @@ fn parse_superblock(path: &Path, file: &File, base: u64, length: u64) -> Result<
     Ok(Superblock {
         base,
         end_of_file: u64::from_le_bytes(end),
+        width,
     })
 }
 

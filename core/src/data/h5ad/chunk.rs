@@ -1,0 +1,173 @@
+//! Where the chunks of a dataset lie in the file, and their bytes without the HDF5 library.
+//!
+//! The list of chunks is asked for once; afterwards a chunk is a `pread` and a decoder, which any
+//! number of threads can do at once.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use hdf5::filters::Filter;
+
+use super::filters::{Fault, Pipeline, Scratch, Stage};
+
+/// More grid cells than this per stored chunk are not tabulated: such a dataset is nearly empty.
+const SPARSEST_GRID: usize = 1000;
+
+/// A stored chunk; `size` 0 = not stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Place {
+    address: u64,
+    size: u64,
+    skipped: u32,
+}
+
+/// The chunks of one dataset.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    file: Arc<File>,
+    places: Vec<Place>,
+    pipeline: Pipeline,
+    /// Bytes of a decoded chunk.
+    length: usize,
+    /// One element of a chunk that is not stored.
+    pub fill: Vec<u8>,
+}
+
+impl Chunks {
+    /// Lists the chunks of `dataset`, whose chunks form a grid of `grid` cells.
+    ///
+    /// `None` when a filter is not decoded here, or the list cannot be had or trusted.
+    pub(crate) fn list(
+        dataset: &hdf5::Dataset,
+        file: &Arc<File>,
+        shape: &[usize],
+        chunk: &[usize],
+        element_size: usize,
+    ) -> Option<Self> {
+        let stages = dataset.dcpl().ok()?.get_filters().ok()?;
+        let pipeline = Pipeline::new(stages.iter().map(stage).collect(), element_size)?;
+        let length = chunk
+            .iter()
+            .try_fold(element_size, |n, &d| n.checked_mul(d))?;
+        let grid: Vec<usize> = shape
+            .iter()
+            .zip(chunk)
+            .map(|(&s, &c)| s.div_ceil(c.max(1)))
+            .collect();
+        let n_cells = grid.iter().try_fold(1_usize, |n, &d| n.checked_mul(d))?;
+        let n_chunks = dataset.num_chunks()?;
+        if n_cells > n_chunks.saturating_add(1).saturating_mul(SPARSEST_GRID) {
+            return None;
+        }
+        let end = file.metadata().ok()?.len();
+        let mut places = vec![Place::default(); n_cells];
+        for index in 0..n_chunks {
+            let info = dataset.chunk_info(index)?;
+            let mut cell = 0_usize;
+            for (axis, &offset) in info.offset.iter().enumerate() {
+                let step = usize::try_from(offset).ok()? / chunk[axis];
+                cell = cell * grid[axis] + step;
+            }
+            if info.addr.checked_add(info.size)? > end {
+                return None;
+            }
+            // Chunks beyond the shape may stay behind after a dataset was shrunk.
+            if let Some(place) = places.get_mut(cell) {
+                *place = Place {
+                    address: info.addr,
+                    size: info.size,
+                    skipped: info.filter_mask,
+                };
+            }
+        }
+        Some(Chunks {
+            file: Arc::clone(file),
+            places,
+            pipeline,
+            length,
+            fill: Vec::new(),
+        })
+    }
+
+    /// Moves all addresses by the length of a user block.
+    pub(crate) fn shift(&mut self, base: u64) {
+        for place in self.places.iter_mut().filter(|p| p.size > 0) {
+            place.address += base;
+        }
+    }
+
+    /// The grid cell of the smallest stored chunk.
+    pub(crate) fn smallest(&self) -> Option<usize> {
+        let stored = self.places.iter().enumerate().filter(|(_, p)| p.size > 0);
+        stored
+            .min_by_key(|(cell, p)| (p.size, *cell))
+            .map(|(cell, _)| cell)
+    }
+
+    /// The first grid cell without a stored chunk.
+    pub(crate) fn first_absent(&self) -> Option<usize> {
+        self.places.iter().position(|p| p.size == 0)
+    }
+
+    /// The decoded bytes of a grid cell, padded at the edges as they are stored.
+    pub(crate) fn decode(&self, scratch: &mut Scratch, cell: usize) -> Result<Vec<u8>, ChunkError> {
+        let place = self.places[cell];
+        if place.size == 0 {
+            let n = self.length / self.fill.len().max(1);
+            return Ok(self.fill.repeat(n));
+        }
+        // The list was checked against the length of the file, so this is no more than the file.
+        let mut bytes = vec![0; place.size as usize];
+        self.file
+            .read_exact_at(&mut bytes, place.address)
+            .map_err(ChunkError::Io)?;
+        self.pipeline
+            .decode(scratch, &mut bytes, self.length, place.skipped)
+            .map_err(ChunkError::Fault)?;
+        Ok(bytes)
+    }
+}
+
+/// Why a chunk could not be had.
+#[derive(Debug)]
+pub(crate) enum ChunkError {
+    Io(std::io::Error),
+    Fault(Fault),
+}
+
+fn stage(filter: &Filter) -> Stage {
+    let values = match filter {
+        Filter::User(_, values) => values.clone(),
+        _ => Vec::new(),
+    };
+    Stage {
+        id: u32::try_from(filter.id()).unwrap_or(0),
+        values,
+    }
+}
+
+/// The filters of a dataset as words: `"shuffle"`, `"gzip:4"`.
+pub(crate) fn filter_words(dataset: &hdf5::Dataset) -> Vec<String> {
+    dataset
+        .filters()
+        .iter()
+        .map(|filter| match filter {
+            Filter::Deflate(level) => format!("gzip:{level}"),
+            other => {
+                let id = u32::try_from(other.id()).unwrap_or(0);
+                match super::filters::filter_name(id) {
+                    "unknown" => format!("filter {id}"),
+                    name => name.to_owned(),
+                }
+            }
+        })
+        .collect()
+}
+
+/// The first filter that the HDF5 library cannot undo.
+pub(crate) fn unavailable_filter(dataset: &hdf5::Dataset) -> Option<u32> {
+    let filters = dataset.filters();
+    let missing = filters.iter().find(|f| !f.decode_enabled())?;
+    u32::try_from(missing.id()).ok()
+}

@@ -1,0 +1,252 @@
+//! Element types of numeric datasets and their conversion from stored bytes.
+//!
+//! Bytes are little-endian here; [`swap_bytes`] makes them so. Conversions are loops over whole
+//! slices, one per type, so that the compiler can vectorise them.
+
+/// Type of a stored number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NumberKind {
+    Bool,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    F16,
+    F32,
+    F64,
+}
+
+impl NumberKind {
+    /// Bytes of one element.
+    pub(crate) fn size(self) -> usize {
+        use NumberKind::*;
+        match self {
+            Bool | I8 | U8 => 1,
+            I16 | U16 | F16 => 2,
+            I32 | U32 | F32 => 4,
+            I64 | U64 | F64 => 8,
+        }
+    }
+
+    /// NumPy's name.
+    pub(crate) fn name(self) -> &'static str {
+        use NumberKind::*;
+        match self {
+            Bool => "bool",
+            I8 => "int8",
+            I16 => "int16",
+            I32 => "int32",
+            I64 => "int64",
+            U8 => "uint8",
+            U16 => "uint16",
+            U32 => "uint32",
+            U64 => "uint64",
+            F16 => "float16",
+            F32 => "float32",
+            F64 => "float64",
+        }
+    }
+
+    pub(crate) fn is_integer(self) -> bool {
+        !matches!(self, NumberKind::F16 | NumberKind::F32 | NumberKind::F64)
+    }
+}
+
+/// Numbers as `u32`, and those that are not one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Whole {
+    /// One number an element; 0 where it is listed in `odd`.
+    pub values: Vec<u32>,
+    /// Position and value of every element that is no whole number from 0 to `limit`.
+    pub odd: Vec<(u64, f64)>,
+}
+
+/// Reverses the bytes of each element.
+pub(crate) fn swap_bytes(bytes: &mut [u8], size: usize) {
+    if size > 1 {
+        bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    }
+}
+
+/// Calls `$body` with `$each` = an iterator over the elements as their own type.
+macro_rules! with_elements {
+    ($kind:expr, $bytes:expr, $each:ident => $body:expr) => {{
+        use NumberKind::*;
+        let bytes: &[u8] = $bytes;
+        macro_rules! typed {
+            ($t:ty) => {{
+                let $each = bytes.chunks_exact(size_of::<$t>()).map(|b| {
+                    <$t>::from_le_bytes(b.try_into().expect("an exact chunk has this length"))
+                });
+                $body
+            }};
+        }
+        match $kind {
+            Bool | U8 => typed!(u8),
+            I8 => typed!(i8),
+            I16 => typed!(i16),
+            I32 => typed!(i32),
+            I64 => typed!(i64),
+            U16 => typed!(u16),
+            U32 => typed!(u32),
+            U64 => typed!(u64),
+            F32 => typed!(f32),
+            F64 => typed!(f64),
+            F16 => {
+                let $each = bytes
+                    .chunks_exact(2)
+                    .map(|b| half_to_f32(u16::from_le_bytes([b[0], b[1]])));
+                $body
+            }
+        }
+    }};
+}
+
+/// Appends the elements as `f64`.
+pub(crate) fn append_f64(kind: NumberKind, bytes: &[u8], out: &mut Vec<f64>) {
+    with_elements!(kind, bytes, each => out.extend(each.map(|v| v as f64)));
+}
+
+/// Appends the elements as `i64`; floats are cut, so only for integer kinds.
+pub(crate) fn append_i64(kind: NumberKind, bytes: &[u8], out: &mut Vec<i64>) {
+    with_elements!(kind, bytes, each => out.extend(each.map(|v| v as i64)));
+}
+
+/// Appends the elements as counts: whole numbers up to 2^32 - 1, where fractions up to 1e-6 are
+/// rounded away. `position` is that of the first element.
+pub(crate) fn append_counts(kind: NumberKind, bytes: &[u8], position: u64, out: &mut Whole) {
+    append_whole(kind, bytes, position, f64::from(u32::MAX), out);
+}
+
+/// Appends the elements as indices below `limit`.
+pub(crate) fn append_indices(
+    kind: NumberKind,
+    bytes: &[u8],
+    position: u64,
+    limit: usize,
+    out: &mut Whole,
+) {
+    append_whole(kind, bytes, position, limit as f64 - 1.0, out);
+}
+
+fn append_whole(kind: NumberKind, bytes: &[u8], position: u64, most: f64, out: &mut Whole) {
+    let first = out.values.len();
+    let mut all_whole = true;
+    let limit = most as i64;
+    with_elements!(kind, bytes, each => out.values.extend(each.map(|v| {
+        let whole = v as u32;
+        // Exact for every type: a cast that saturates, wraps or rounds does not come back.
+        all_whole &= whole as f64 == v as f64 && i64::from(whole) <= limit;
+        whole
+    })));
+    if all_whole {
+        return;
+    }
+    let mut values = Vec::with_capacity(out.values.len() - first);
+    append_f64(kind, bytes, &mut values);
+    for (i, &value) in values.iter().enumerate() {
+        let rounded = value.round();
+        if (value - rounded).abs() <= 1e-6 && (0.0..=most).contains(&rounded) {
+            out.values[first + i] = rounded as u32;
+        } else {
+            out.values[first + i] = 0;
+            out.odd.push((position + i as u64, value));
+        }
+    }
+}
+
+/// IEEE half precision to single, exact.
+fn half_to_f32(half: u16) -> f32 {
+    let sign = u32::from(half >> 15) << 31;
+    let exponent = u32::from(half >> 10 & 31);
+    let fraction = u32::from(half & 0x3ff);
+    match exponent {
+        0 => {
+            // Subnormal: a multiple of 2^-24.
+            let value = fraction as f32 * (1.0 / 16_777_216.0);
+            f32::from_bits(value.to_bits() | sign)
+        }
+        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_exact() {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x0400, 6.103_515_6e-5),
+            (0x3555, 0.333_251_95),
+            (0x7c00, f32::INFINITY),
+        ] {
+            assert_eq!(half_to_f32(bits), value, "{bits:x}");
+        }
+        assert!(half_to_f32(0x7e00).is_nan());
+        assert!(half_to_f32(0x8000).is_sign_negative());
+    }
+
+    fn counts(kind: NumberKind, bytes: &[u8]) -> Whole {
+        let mut out = Whole::default();
+        append_counts(kind, bytes, 100, &mut out);
+        out
+    }
+
+    #[test]
+    fn counts_of_every_type() {
+        let two = |v: &[u8]| [v, v].concat();
+        assert_eq!(counts(NumberKind::Bool, &[1, 0]).values, [1, 0]);
+        assert_eq!(counts(NumberKind::I8, &[7, 2]).values, [7, 2]);
+        assert_eq!(
+            counts(NumberKind::U16, &two(&700_u16.to_le_bytes())).values,
+            [700; 2]
+        );
+        assert_eq!(
+            counts(NumberKind::I64, &two(&9_i64.to_le_bytes())).values,
+            [9; 2]
+        );
+        assert_eq!(counts(NumberKind::F16, &[0, 0x3c, 0, 0x40]).values, [1, 2]);
+        assert_eq!(
+            counts(NumberKind::F64, &two(&5_f64.to_le_bytes())).values,
+            [5; 2]
+        );
+    }
+
+    #[test]
+    fn what_is_no_count_is_listed_with_its_position() {
+        let bytes: Vec<u8> = [1.0, -1.0, 2.5, f64::NAN, 3.000_000_4, 1e12, -0.0]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        let out = counts(NumberKind::F64, &bytes);
+        assert_eq!(out.values, [1, 0, 0, 0, 3, 0, 0]);
+        let positions: Vec<u64> = out.odd.iter().map(|o| o.0).collect();
+        assert_eq!(positions, [101, 102, 103, 105]);
+        let out = counts(NumberKind::I64, &(-1_i64).to_le_bytes());
+        assert_eq!(out.odd, [(100, -1.0)]);
+        let out = counts(NumberKind::U64, &(1_u64 << 32).to_le_bytes());
+        assert_eq!(out.odd, [(100, 4_294_967_296.0)]);
+    }
+
+    #[test]
+    fn indices_stop_at_the_limit() {
+        let mut out = Whole::default();
+        let bytes: Vec<u8> = [0_i32, 5, 6, -1]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        append_indices(NumberKind::I32, &bytes, 0, 6, &mut out);
+        assert_eq!(out.values, [0, 5, 0, 0]);
+        assert_eq!(out.odd, [(2, 6.0), (3, -1.0)]);
+    }
+}
