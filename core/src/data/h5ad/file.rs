@@ -38,10 +38,27 @@ impl Superblock {
 /// for a file that a crashed or running writer has marked as open.
 pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
     check(path)?;
-    hdf5::File::with_options()
-        .with_fapl(|access| access.file_locking(false))
-        .open(path)
+    let open = |locking: bool| {
+        hdf5::File::with_options()
+            .with_fapl(|access| access.file_locking(locking))
+            .open(path)
+    };
+    // A host that has the file open with locks forbids opening it without.
+    open(false)
+        .or_else(|error| match frames(&error).contains("locking flag") {
+            true => open(true),
+            false => Err(error),
+        })
         .map_err(|e| open_error(path, e))
+}
+
+/// What each frame of the library's error says.
+fn frames(error: &hdf5::Error) -> String {
+    let stack = error.stack();
+    stack.map_or_else(String::new, |stack| {
+        let frames: Vec<&str> = stack.iter().map(|f| f.desc()).collect();
+        frames.join("; ")
+    })
 }
 
 /// Checks signature and length; returns the superblock.
@@ -138,13 +155,7 @@ fn open_error(path: &Path, error: hdf5::Error) -> Error {
         "unable to lock file",
         "consistency flags",
     ];
-    let text = error
-        .stack()
-        .map(|stack| {
-            let frames: Vec<&str> = stack.iter().map(|f| f.desc()).collect();
-            frames.join("; ")
-        })
-        .unwrap_or_default();
+    let text = frames(&error);
     if locked.iter().any(|words| text.contains(words)) {
         return Error::new(
             ErrorKind::Io,
@@ -193,6 +204,16 @@ mod tests {
             let error = open(write(&whole[..length]).path()).expect_err("refused");
             assert_eq!(error.reason(), &Reason::Truncated, "cut at {length}");
         }
+    }
+
+    #[test]
+    fn a_file_that_the_host_has_open_opens_too() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.h5");
+        drop(hdf5::File::create(&path).expect("created"));
+        let host = hdf5::File::open(&path).expect("opened with locks");
+        assert!(open(&path).is_ok());
+        drop(host);
     }
 
     #[test]

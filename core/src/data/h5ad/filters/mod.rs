@@ -427,7 +427,7 @@ mod tests {
     fn pipelines_that_cannot_be_decoded_here_are_refused() {
         assert!(Pipeline::new(stages(&[4]), 4).is_none());
         assert!(Pipeline::new(stages(&[DEFLATE, ZSTD]), 4).is_none());
-        assert!(Pipeline::new(stages(&[DEFLATE, SHUFFLE]), 4).is_some() == false);
+        assert!(Pipeline::new(stages(&[DEFLATE, SHUFFLE]), 4).is_none());
         assert!(Pipeline::new(stages(&[FLETCHER32, SHUFFLE, LZF]), 4).is_some());
     }
 
