@@ -4,7 +4,9 @@
 //! order, and no multiply-add is fused, so the bits do not depend on the processor's vector width.
 //! Each function is compiled for the vector units it is dispatched to.
 
-use pulp::as_arrays;
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd, as_arrays};
 
 use super::design::Design;
 use crate::stats::poisson_lognormal::likelihood::{
@@ -78,62 +80,88 @@ fn at_least(value: f64, floor: f64) -> f64 {
 }
 
 /// Sums over genes for one type: `[sum d1 P, sum d2 P P]`.
-#[inline(always)]
-pub(super) fn one(column: &[f64], scale: f64, floor: f64, by: impl Derivatives) -> [f64; 2] {
-    let mut sums = [[0.0; LANES]; 2];
-    let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-    for (b, column) in column.chunks(BLOCK).enumerate() {
-        let lambda = &mut lambda[..column.len()];
-        for (target, p) in lambda.iter_mut().zip(column) {
-            *target = at_least((scale * p).abs(), floor);
-        }
-        by.block(b * BLOCK, lambda, &mut first, &mut second);
-        let (column, _) = as_arrays::<LANES, _>(column);
-        let (first, second) = (as_lanes(&first), as_lanes(&second));
-        for (c, p) in column.iter().enumerate() {
-            for lane in 0..LANES {
-                sums[0][lane] += first[c][lane] * p[lane];
-                sums[1][lane] += second[c][lane] * p[lane] * p[lane];
+pub(super) struct One<'a, D> {
+    pub(super) column: &'a [f64],
+    pub(super) scale: f64,
+    pub(super) floor: f64,
+    pub(super) by: D,
+}
+
+impl<D: Derivatives> WithSimd for One<'_, D> {
+    type Output = [f64; 2];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; 2] {
+        let (mut slope, mut bend) = ([0.0; LANES], [0.0; LANES]);
+        let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        for (b, column) in self.column.chunks(BLOCK).enumerate() {
+            let lambda = &mut lambda[..column.len()];
+            for (target, p) in lambda.iter_mut().zip(column) {
+                *target = at_least((self.scale * p).abs(), self.floor);
+            }
+            self.by.block(b * BLOCK, lambda, &mut first, &mut second);
+            let (column, _) = as_arrays::<LANES, _>(column);
+            let (first, second) = (as_lanes(&first), as_lanes(&second));
+            for ((p, d1), d2) in column.iter().zip(first).zip(second) {
+                for lane in 0..LANES {
+                    slope[lane] += d1[lane] * p[lane];
+                    bend[lane] += d2[lane] * p[lane] * p[lane];
+                }
             }
         }
+        [add_lanes(slope), add_lanes(bend)]
     }
-    sums.map(add_lanes)
 }
 
 /// Sums over genes for two types:
 /// `[sum d1 P0, sum d1 P1, sum d2 P0 P0, sum d2 P0 P1, sum d2 P1 P1]`.
-#[inline(always)]
-pub(super) fn pair(
-    columns: [&[f64]; 2],
-    scale: [f64; 2],
-    floor: f64,
-    by: impl Derivatives,
-) -> [f64; 5] {
-    let mut sums = [[0.0; LANES]; 5];
-    let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-    let blocks = columns[0].chunks(BLOCK).zip(columns[1].chunks(BLOCK));
-    for (b, (p0, p1)) in blocks.enumerate() {
-        let lambda = &mut lambda[..p0.len()];
-        for ((target, p0), p1) in lambda.iter_mut().zip(p0).zip(p1) {
-            *target = at_least((scale[0] * p0 + scale[1] * p1).abs(), floor);
-        }
-        by.block(b * BLOCK, lambda, &mut first, &mut second);
-        let (p0, p1) = (as_arrays::<LANES, _>(p0).0, as_arrays::<LANES, _>(p1).0);
-        let (first, second) = (as_lanes(&first), as_lanes(&second));
-        for (c, (p0, p1)) in p0.iter().zip(p1).enumerate() {
-            for lane in 0..LANES {
-                let (d1, d2) = (first[c][lane], second[c][lane]);
-                let (x, y) = (p0[lane], p1[lane]);
-                let (wx, wy) = (d2 * x, d2 * y);
-                sums[0][lane] += d1 * x;
-                sums[1][lane] += d1 * y;
-                sums[2][lane] += wx * x;
-                sums[3][lane] += wx * y;
-                sums[4][lane] += wy * y;
+pub(super) struct Pair<'a, D> {
+    pub(super) columns: [&'a [f64]; 2],
+    pub(super) scale: [f64; 2],
+    pub(super) floor: f64,
+    pub(super) by: D,
+}
+
+impl<D: Derivatives> WithSimd for Pair<'_, D> {
+    type Output = [f64; 5];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; 5] {
+        let mut sums = [[0.0; LANES]; 5];
+        let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        let [scale0, scale1] = self.scale;
+        let blocks = self.columns[0]
+            .chunks(BLOCK)
+            .zip(self.columns[1].chunks(BLOCK));
+        for (b, (p0, p1)) in blocks.enumerate() {
+            let lambda = &mut lambda[..p0.len()];
+            for ((target, p0), p1) in lambda.iter_mut().zip(p0).zip(p1) {
+                *target = at_least((scale0 * p0 + scale1 * p1).abs(), self.floor);
+            }
+            self.by.block(b * BLOCK, lambda, &mut first, &mut second);
+            let (p0, p1) = (as_arrays::<LANES, _>(p0).0, as_arrays::<LANES, _>(p1).0);
+            let (first, second) = (as_lanes(&first), as_lanes(&second));
+            for (((p0, p1), d1), d2) in p0.iter().zip(p1).zip(first).zip(second) {
+                for lane in 0..LANES {
+                    let (x, y) = (p0[lane], p1[lane]);
+                    let (wx, wy) = (d2[lane] * x, d2[lane] * y);
+                    sums[0][lane] += d1[lane] * x;
+                    sums[1][lane] += d1[lane] * y;
+                    sums[2][lane] += wx * x;
+                    sums[3][lane] += wx * y;
+                    sums[4][lane] += wy * y;
+                }
             }
         }
+        let [a, b, c, d, e] = sums;
+        [
+            add_lanes(a),
+            add_lanes(b),
+            add_lanes(c),
+            add_lanes(d),
+            add_lanes(e),
+        ]
     }
-    sums.map(add_lanes)
 }
 
 #[inline(always)]
@@ -142,33 +170,50 @@ fn as_lanes(values: &[f64; BLOCK]) -> &[[f64; LANES]] {
 }
 
 /// `-sum log p` over the genes, with the prediction `sum_k scale[k] P_k`.
-#[inline(always)]
-pub(super) fn score(design: &Design, types: &[u32], scale: &[f64], by: Tabulated<'_>) -> f64 {
-    let mut sums = [0.0; LANES];
-    let mut lambda = [0.0; BLOCK];
-    let mut keys = [0_u16; BLOCK];
-    for start in (0..design.n_genes()).step_by(BLOCK) {
-        let end = (start + BLOCK).min(design.n_genes());
-        let lambda = &mut lambda[..end - start];
-        lambda.fill(0.0);
-        for (&k, &scale) in types.iter().zip(scale) {
-            let column = &design.column(k as usize)[start..end];
-            for (target, p) in lambda.iter_mut().zip(column) {
-                *target += scale * p;
+pub(super) struct Score<'a> {
+    pub(super) design: &'a Design,
+    pub(super) types: &'a [u32],
+    pub(super) scale: &'a [f64],
+    pub(super) by: Tabulated<'a>,
+}
+
+impl WithSimd for Score<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut sums = [0.0; LANES];
+        let (mut lambda, mut keys) = ([0.0; BLOCK], [0_u16; BLOCK]);
+        let n_genes = self.design.n_genes();
+        for start in (0..n_genes).step_by(BLOCK) {
+            let end = (start + BLOCK).min(n_genes);
+            let lambda = &mut lambda[..end - start];
+            predict(self.design, self.types, self.scale, start, lambda);
+            for (key, lambda) in keys.iter_mut().zip(lambda.iter_mut()) {
+                *lambda = clamp_lambda(*lambda);
+                *key = cell_key(*lambda);
+            }
+            let rows = &self.by.rows[start..end];
+            for (g, &lambda) in lambda.iter().enumerate() {
+                let (cell, s) = locate(keys[g], lambda);
+                // Blocks begin at multiples of the lanes.
+                sums[g % LANES] += value(&self.by.records[rows[g] as usize + cell], s);
             }
         }
-        for (key, lambda) in keys.iter_mut().zip(lambda.iter_mut()) {
-            *lambda = clamp_lambda(*lambda);
-            *key = cell_key(*lambda);
-        }
-        let rows = &by.rows[start..end];
-        for (g, &lambda) in lambda.iter().enumerate() {
-            let (cell, s) = locate(keys[g], lambda);
-            // Blocks begin at multiples of the lanes.
-            sums[g % LANES] += value(&by.records[rows[g] as usize + cell], s);
+        -add_lanes(sums)
+    }
+}
+
+/// `sum_k scale[k] P_k` of the genes from `start` on.
+#[inline(always)]
+fn predict(design: &Design, types: &[u32], scale: &[f64], start: usize, lambda: &mut [f64]) {
+    lambda.fill(0.0);
+    for (&k, &scale) in types.iter().zip(scale) {
+        let column = &design.column(k as usize)[start..start + lambda.len()];
+        for (target, p) in lambda.iter_mut().zip(column) {
+            *target += scale * p;
         }
     }
-    -add_lanes(sums)
 }
 
 /// Memory of the general pass.
@@ -177,7 +222,7 @@ pub(super) struct GeneralScratch {
     /// Columns of the fit, padded with the zero column to whole tiles.
     columns: Vec<u32>,
     /// Columns of a block times the second derivative.
-    weighted: Vec<f64>,
+    weighted: Vec<[f64; QUAD]>,
     tiles: Vec<[[f64; QUAD]; TILE_ROWS * TILE_COLUMNS]>,
     slopes: Vec<[f64; QUAD]>,
 }
@@ -187,7 +232,7 @@ impl GeneralScratch {
         let padded = n_types.next_multiple_of(TILE_ROWS);
         GeneralScratch {
             columns: Vec::with_capacity(padded),
-            weighted: vec![0.0; padded * BLOCK],
+            weighted: vec![[0.0; QUAD]; padded * (BLOCK / QUAD)],
             tiles: vec![Default::default(); n_tiles(padded)],
             slopes: vec![[0.0; QUAD]; padded],
         }
@@ -210,91 +255,94 @@ fn n_tiles(padded: usize) -> usize {
 
 /// Sums over genes for any number of types: `gradient[k] = sum d1 P_k` and the whole symmetric
 /// `hessian[k, l] = sum d2 P_k P_l`.
-#[inline(always)]
-pub(super) fn general(
-    design: &Design,
-    scale: &[f64],
-    floor: f64,
-    by: impl Derivatives,
-    scratch: &mut GeneralScratch,
-    gradient: &mut [f64],
-    hessian: &mut [f64],
-) {
-    let padded = scratch.columns.len();
-    scratch.tiles[..n_tiles(padded)].fill(Default::default());
-    scratch.slopes[..padded].fill([0.0; QUAD]);
-    let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-    for start in (0..design.stride()).step_by(BLOCK) {
-        let end = (start + BLOCK).min(design.stride());
-        let lambda = &mut lambda[..end - start];
-        lambda.fill(0.0);
-        for (&k, &scale) in scratch.columns.iter().zip(scale) {
-            let column = &design.column(k as usize)[start..end];
-            for (target, p) in lambda.iter_mut().zip(column) {
-                *target += scale * p;
-            }
-        }
-        for value in &mut *lambda {
-            *value = at_least(value.abs(), floor);
-        }
-        by.block(start, lambda, &mut first, &mut second);
-        accumulate(
-            design,
-            start..end,
-            &first[..end - start],
-            &second[..end - start],
-            scratch,
-        );
-    }
-    gather(scratch, gradient, hessian);
+pub(super) struct General<'a, D> {
+    pub(super) design: &'a Design,
+    pub(super) scale: &'a [f64],
+    pub(super) floor: f64,
+    pub(super) by: D,
+    pub(super) scratch: &'a mut GeneralScratch,
+    pub(super) gradient: &'a mut [f64],
+    pub(super) hessian: &'a mut [f64],
 }
 
-/// Adds a block of genes to the gradient and the tiles.
+impl<D: Derivatives> WithSimd for General<'_, D> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (design, scratch) = (self.design, self.scratch);
+        let padded = scratch.columns.len();
+        scratch.tiles[..n_tiles(padded)].fill(Default::default());
+        scratch.slopes[..padded].fill([0.0; QUAD]);
+        let (mut lambda, mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        for start in (0..design.stride()).step_by(BLOCK) {
+            let end = (start + BLOCK).min(design.stride());
+            let lambda = &mut lambda[..end - start];
+            predict(design, &scratch.columns, self.scale, start, lambda);
+            for value in &mut *lambda {
+                *value = at_least(value.abs(), self.floor);
+            }
+            self.by.block(start, lambda, &mut first, &mut second);
+            let (first, second) = (&first[..end - start], &second[..end - start]);
+            add_slopes(design, start..end, first, second, scratch);
+            add_tiles(design, start..end, scratch);
+        }
+        gather(scratch, self.gradient, self.hessian);
+    }
+}
+
+/// Adds a block of genes to the gradient, and weights its columns for the tiles.
 #[inline(always)]
-fn accumulate(
+fn add_slopes(
     design: &Design,
-    genes: std::ops::Range<usize>,
+    genes: Range<usize>,
     first: &[f64],
     second: &[f64],
     scratch: &mut GeneralScratch,
 ) {
-    let n = genes.len();
+    let (first, second) = (
+        as_arrays::<QUAD, _>(first).0,
+        as_arrays::<QUAD, _>(second).0,
+    );
     let GeneralScratch {
         columns,
         weighted,
-        tiles,
         slopes,
+        ..
     } = scratch;
-    for ((&k, slope), target) in columns
-        .iter()
-        .zip(slopes)
-        .zip(weighted.chunks_exact_mut(BLOCK))
-    {
-        let column = &design.column(k as usize)[genes.clone()];
-        for ((target, w), p) in target.iter_mut().zip(second).zip(column) {
-            *target = w * p;
-        }
-        let (first, _) = as_arrays::<QUAD, _>(first);
-        let (column, _) = as_arrays::<QUAD, _>(column);
-        for (d, p) in first.iter().zip(column) {
+    let targets = weighted.chunks_exact_mut(BLOCK / QUAD);
+    for ((&k, slope), target) in columns.iter().zip(slopes).zip(targets) {
+        let column = as_arrays::<QUAD, _>(&design.column(k as usize)[genes.clone()]).0;
+        let mut sums = *slope;
+        for (((target, p), d1), d2) in target.iter_mut().zip(column).zip(first).zip(second) {
             for lane in 0..QUAD {
-                slope[lane] += d[lane] * p[lane];
+                target[lane] = d2[lane] * p[lane];
+                sums[lane] += d1[lane] * p[lane];
             }
         }
+        *slope = sums;
     }
-    let mut tiles = tiles.iter_mut();
-    for rows in columns.chunks_exact(TILE_ROWS).enumerate() {
-        let (step, rows) = rows;
-        let left: [&[[f64; QUAD]]; TILE_ROWS] = std::array::from_fn(|i| {
-            &as_arrays::<QUAD, _>(&design.column(rows[i] as usize)[genes.clone()]).0[..n / QUAD]
-        });
+}
+
+/// Adds a block of genes to the tiles.
+#[inline(always)]
+fn add_tiles(design: &Design, genes: Range<usize>, scratch: &mut GeneralScratch) {
+    let n = genes.len() / QUAD;
+    let weighted = &scratch.weighted;
+    let mut tiles = scratch.tiles.iter_mut();
+    for (step, rows) in scratch.columns.chunks_exact(TILE_ROWS).enumerate() {
+        let left = |i: usize| {
+            &as_arrays::<QUAD, _>(&design.column(rows[i] as usize)[genes.clone()]).0[..n]
+        };
+        let left = [left(0), left(1), left(2), left(3)];
         for (j, tile) in (0..(step + 1) * TILE_ROWS)
             .step_by(TILE_COLUMNS)
             .zip(&mut tiles)
         {
-            let right: [&[[f64; QUAD]]; TILE_COLUMNS] = std::array::from_fn(|i| {
-                &as_arrays::<QUAD, _>(&weighted[(j + i) * BLOCK..][..n]).0[..n / QUAD]
-            });
+            let right = [
+                &weighted[j * (BLOCK / QUAD)..][..n],
+                &weighted[(j + 1) * (BLOCK / QUAD)..][..n],
+            ];
             add_tile(left, right, tile);
         }
     }
@@ -307,15 +355,18 @@ fn add_tile(
     right: [&[[f64; QUAD]]; TILE_COLUMNS],
     tile: &mut [[f64; QUAD]; TILE_ROWS * TILE_COLUMNS],
 ) {
-    let n = left[0].len();
-    let left = left.map(|l| &l[..n]);
-    let right = right.map(|r| &r[..n]);
+    let [l0, l1, l2, l3] = left;
+    let n = l0.len();
+    let (l1, l2, l3) = (&l1[..n], &l2[..n], &l3[..n]);
+    let (r0, r1) = (&right[0][..n], &right[1][..n]);
     let mut sums = *tile;
     for c in 0..n {
+        let left = [&l0[c], &l1[c], &l2[c], &l3[c]];
+        let right = [&r0[c], &r1[c]];
         for i in 0..TILE_ROWS {
             for j in 0..TILE_COLUMNS {
                 for lane in 0..QUAD {
-                    sums[i * TILE_COLUMNS + j][lane] += left[i][c][lane] * right[j][c][lane];
+                    sums[i * TILE_COLUMNS + j][lane] += left[i][lane] * right[j][lane];
                 }
             }
         }

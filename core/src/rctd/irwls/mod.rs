@@ -17,7 +17,7 @@ mod gene_pass;
 use pulp::Arch;
 
 pub use design::{Design, PixelCounts};
-use gene_pass::{Derivatives, GeneralScratch, LogRatio, Tabulated};
+use gene_pass::{Derivatives, General, GeneralScratch, LogRatio, One, Pair, Score, Tabulated};
 
 use crate::linalg::{psd, qp};
 use crate::stats::poisson_lognormal::LikelihoodTable;
@@ -156,11 +156,12 @@ impl<'a> Problem<'a> {
         for (scale, weight) in scale.iter_mut().zip(weights) {
             *scale = weight * self.n_umi;
         }
-        let (design, scale) = (self.design, &*scale);
-        arch.dispatch(
-            #[inline(always)]
-            || gene_pass::score(design, types, scale, by),
-        )
+        arch.dispatch(Score {
+            design: self.design,
+            types,
+            scale,
+            by,
+        })
     }
 
     fn tabulated(&self) -> Tabulated<'a> {
@@ -246,10 +247,12 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
         let (column, floor, n_umi) = (self.design.column(k as usize), self.floor, self.scale);
         self.iterate(weights, &mut [0.0], &mut [0.0], |s, x| {
             let scale = s[0] * n_umi;
-            let [d1, d2] = arch.dispatch(
-                #[inline(always)]
-                || gene_pass::one(column, scale, floor, self.by),
-            );
+            let [d1, d2] = arch.dispatch(One {
+                column,
+                scale,
+                floor,
+                by: self.by,
+            });
             let curvature = (-d2 * n_umi * n_umi).max(EIGENVALUE_FLOOR);
             x[0] = qp::solve_1(1.0 + RIDGE, d1 * n_umi / curvature, s[0]);
             x[0].is_finite()
@@ -261,10 +264,12 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
         let (floor, n_umi) = (self.floor, self.scale);
         self.iterate(weights, &mut [0.0; 2], &mut [0.0; 2], |s, x| {
             let scale = [s[0] * n_umi, s[1] * n_umi];
-            let [g0, g1, a, b, c] = arch.dispatch(
-                #[inline(always)]
-                || gene_pass::pair(columns, scale, floor, self.by),
-            );
+            let [g0, g1, a, b, c] = arch.dispatch(Pair {
+                columns,
+                scale,
+                floor,
+                by: self.by,
+            });
             let squared = -n_umi * n_umi;
             let hessian = [a * squared, b * squared, c * squared];
             let Some(([a, b, c], largest)) = psd::clamp_2(hessian, EIGENVALUE_FLOOR) else {
@@ -280,7 +285,7 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
 
     fn solve_general(&self, ws: &mut Workspace, types: &[u32], weights: &mut [f64]) -> Outcome {
         let n = types.len();
-        let (floor, n_umi, design) = (self.floor, self.scale, self.design);
+        let n_umi = self.scale;
         let Workspace {
             arch,
             start,
@@ -295,16 +300,21 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
         } = ws;
         let (scale, gradient) = (&mut scale[..n], &mut gradient[..n]);
         let hessian = &mut hessian[..n * n];
-        general.choose(design, types);
+        general.choose(self.design, types);
         qp.reset();
         self.iterate(weights, &mut start[..n], &mut step[..n], |s, x| {
             for (scale, s) in scale.iter_mut().zip(s) {
                 *scale = s * n_umi;
             }
-            arch.dispatch(
-                #[inline(always)]
-                || gene_pass::general(design, scale, floor, self.by, general, gradient, hessian),
-            );
+            arch.dispatch(General {
+                design: self.design,
+                scale,
+                floor: self.floor,
+                by: self.by,
+                scratch: general,
+                gradient,
+                hessian,
+            });
             let squared = -n_umi * n_umi;
             hessian.iter_mut().for_each(|value| *value *= squared);
             let Some(largest) = psd::clamp(hessian, n, EIGENVALUE_FLOOR, psd) else {

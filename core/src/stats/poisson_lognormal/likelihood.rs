@@ -5,7 +5,7 @@
 //!
 //! Time: about 3 ns an evaluation. Memory: none beyond the caller's.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::grid::{CELL_OF, CELL_START, LAMBDA_MAX, LAMBDA_MIN};
 use super::table::{LikelihoodTable, Record, row_offset};
@@ -123,19 +123,31 @@ impl LambdaCells {
     /// When the table has too few rows for the counts.
     pub fn negative_log_likelihood(&self, table: &LikelihoodTable) -> f64 {
         assert!(self.needed_rows <= table.n_rows(), "table is too short");
-        let records = table.records();
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let mut sums = [0.0; LANES];
-                for group in self.entries.chunks(LANES) {
-                    for (sum, &(record, s)) in sums.iter_mut().zip(group) {
-                        *sum += value(&records[record as usize], s);
-                    }
-                }
-                -add_lanes(sums)
-            },
-        )
+        Arch::new().dispatch(Score {
+            entries: &self.entries,
+            records: table.records(),
+        })
+    }
+}
+
+/// `-sum log p` of located entries.
+struct Score<'a> {
+    entries: &'a [(u32, f64)],
+    records: &'a [Record],
+}
+
+impl WithSimd for Score<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut sums = [0.0; LANES];
+        for group in self.entries.chunks(LANES) {
+            for (sum, &(record, s)) in sums.iter_mut().zip(group) {
+                *sum += value(&self.records[record as usize], s);
+            }
+        }
+        -add_lanes(sums)
     }
 }
 
