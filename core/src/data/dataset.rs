@@ -20,6 +20,18 @@ pub struct OpenOptions {
     pub genome: Option<String>,
     /// 10x: keep the features of type "Gene Expression" only (default true).
     pub gex_only: bool,
+    /// 10x folders: what names the genes.
+    pub var_names: VarNames,
+}
+
+/// What names the genes of a 10x folder; the other goes into a column of `var`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VarNames {
+    /// Symbols, made unique (`B`, `B-1`); ids in `var["gene_ids"]`.
+    #[default]
+    GeneSymbols,
+    /// Ids; symbols in `var["gene_symbols"]`.
+    GeneIds,
 }
 
 impl Default for OpenOptions {
@@ -29,6 +41,7 @@ impl Default for OpenOptions {
             use_raw: false,
             genome: None,
             gex_only: true,
+            var_names: VarNames::default(),
         }
     }
 }

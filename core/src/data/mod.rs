@@ -3,16 +3,21 @@
 //! Everything that streams counts goes through one interface, [`CellBlocks`]: rows of cells in,
 //! whatever the storage. Only this folder knows file formats.
 
+pub(crate) mod cell_tables;
 pub mod collate;
 pub mod dataset;
+pub mod delimited;
+pub mod gene_names;
 #[cfg(feature = "hdf5")]
 pub mod h5ad;
 pub mod matrix;
+pub mod mtx;
 pub mod open;
 pub mod source;
 pub mod table;
+pub(crate) mod text_file;
 
-pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions};
+pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions, VarNames};
 pub use open::{detect, open};
 pub use source::{CellBlocks, CountBlock};
 pub use table::{Categorical, Column, Table};

@@ -23,7 +23,8 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     match detect(path)? {
         Format::H5ad => open_h5ad(path, options),
         // One arm per format; each calls its module's `open(path, options)`.
-        format @ (Format::TenxH5 | Format::Mtx | Format::Visium) => Err(Error::new(
+        Format::Mtx => super::mtx::open(path, options),
+        format @ (Format::TenxH5 | Format::Visium) => Err(Error::new(
             ErrorKind::Unsupported,
             format!("{}: {} has no reader", path.display(), format.name()),
         )
