@@ -5,6 +5,7 @@
 
 pub(crate) mod cell_tables;
 pub mod collate;
+pub mod counts_csv;
 pub mod dataset;
 pub mod delimited;
 pub mod gene_names;
@@ -16,6 +17,7 @@ pub mod open;
 pub mod source;
 pub mod table;
 pub(crate) mod text_file;
+pub mod visium;
 
 pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions, VarNames};
 pub use open::{detect, open};

@@ -49,9 +49,9 @@ pub(crate) fn find_text(folder: &Path, names: &[&str]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The tab-separated fields of every line, without a header and without quoting, at most `limit`
-/// a line. Empty lines at the end are dropped.
-pub(crate) fn read_fields(path: &Path, limit: usize) -> Result<Vec<Vec<String>>> {
+/// The separated fields of every line, without a header and without quoting, at most `limit` a
+/// line. Empty lines at the end are dropped.
+pub(crate) fn read_fields(path: &Path, separator: u8, limit: usize) -> Result<Vec<Vec<String>>> {
     let mut text = String::new();
     open_text(path)?
         .read_to_string(&mut text)
@@ -62,7 +62,10 @@ pub(crate) fn read_fields(path: &Path, limit: usize) -> Result<Vec<Vec<String>>>
         .lines()
         .map(|line| {
             let line = line.strip_suffix('\r').unwrap_or(line);
-            line.split('\t').take(limit).map(str::to_owned).collect()
+            line.split(char::from(separator))
+                .take(limit)
+                .map(str::to_owned)
+                .collect()
         })
         .collect())
 }
@@ -92,12 +95,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("names.tsv");
         std::fs::write(&path, b"a\tb\tc\r\nd\n\n").expect("written");
-        let plain = read_fields(&path, 2).expect("read");
+        let plain = read_fields(&path, b'\t', 2).expect("read");
         assert_eq!(plain, [vec!["a", "b"], vec!["d"]]);
         let mut members = packed(b"a\tb\tc\n");
         members.extend(packed(b"d\n"));
         std::fs::write(&path, &members).expect("written");
-        assert_eq!(read_fields(&path, 2).expect("read"), plain);
+        assert_eq!(read_fields(&path, b'\t', 2).expect("read"), plain);
         assert_eq!(find_text(folder.path(), &["x", "names.tsv"]), Some(path));
     }
 
@@ -108,11 +111,11 @@ mod tests {
         let whole = packed(&b"barcode\n".repeat(1000));
         for cut in 2..whole.len() {
             std::fs::write(&path, &whole[..cut]).expect("written");
-            let error = read_fields(&path, 1).expect_err("cut");
+            let error = read_fields(&path, b'\t', 1).expect_err("cut");
             assert_eq!(error.reason(), &Reason::Truncated, "cut at {cut}: {error}");
         }
         std::fs::write(&path, b"\xff\xfe\x00").expect("written");
-        let error = read_fields(&path, 1).expect_err("no UTF-8");
+        let error = read_fields(&path, b'\t', 1).expect_err("no UTF-8");
         assert_eq!(error.kind(), ErrorKind::UnsupportedFormat);
     }
 }

@@ -95,13 +95,13 @@ fn require(folder: &Path, names: &[&str]) -> Result<PathBuf> {
 }
 
 fn first_fields(path: &Path) -> Result<Vec<String>> {
-    let mut lines = read_fields(path, 1)?;
+    let mut lines = read_fields(path, b'\t', 1)?;
     Ok(lines.iter_mut().map(|line| line.swap_remove(0)).collect())
 }
 
 /// The table of genes and the feature type of each, from (id), (id, symbol) or (id, symbol, type).
 fn read_genes(path: &Path, options: &OpenOptions) -> Result<(Table, Option<Vec<String>>)> {
-    let lines = read_fields(path, 3)?;
+    let lines = read_fields(path, b'\t', 3)?;
     let width = lines.first().map_or(1, Vec::len);
     if let Some(at) = lines.iter().position(|line| line.len() != width) {
         return Err(Error::format(
