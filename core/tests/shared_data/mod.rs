@@ -1,6 +1,7 @@
 //! Where the shared reference data lie, and datasets as plain rows.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::path::PathBuf;
 
