@@ -10,12 +10,16 @@ pub mod dataset;
 pub mod delimited;
 pub mod gene_names;
 #[cfg(feature = "hdf5")]
+pub(crate) mod keep_genes;
+#[cfg(feature = "hdf5")]
 pub mod h5ad;
 pub mod matrix;
 pub mod mtx;
 pub mod open;
 pub mod source;
 pub mod table;
+#[cfg(feature = "hdf5")]
+pub mod tenx_h5;
 pub(crate) mod text_file;
 pub mod visium;
 

@@ -26,15 +26,10 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     check_options(format, options)?;
     match format {
         Format::H5ad => open_h5ad(path, options),
-        // One arm per format; each calls its module's `open(path, options)`.
         Format::Mtx => super::mtx::open(path, options),
         Format::Visium => super::visium::open(path, options),
         Format::CountsCsv => super::counts_csv::open(path),
-        format @ Format::TenxH5 => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{}: {} has no reader", path.display(), format.name()),
-        )
-        .with_file(path)),
+        Format::TenxH5 => open_tenx_h5(path, options),
     }
 }
 
@@ -141,6 +136,16 @@ fn open_h5ad(path: &Path, options: &OpenOptions) -> Result<Dataset> {
 
 #[cfg(not(feature = "hdf5"))]
 fn open_h5ad(path: &Path, _options: &OpenOptions) -> Result<Dataset> {
+    Err(without_hdf5(path))
+}
+
+#[cfg(feature = "hdf5")]
+fn open_tenx_h5(path: &Path, options: &OpenOptions) -> Result<Dataset> {
+    super::tenx_h5::open(path, options)
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn open_tenx_h5(path: &Path, _options: &OpenOptions) -> Result<Dataset> {
     Err(without_hdf5(path))
 }
 
