@@ -10,9 +10,9 @@ pub mod dataset;
 pub mod delimited;
 pub mod gene_names;
 #[cfg(feature = "hdf5")]
-pub(crate) mod keep_genes;
-#[cfg(feature = "hdf5")]
 pub mod h5ad;
+#[cfg(feature = "hdf5")]
+pub(crate) mod keep_genes;
 pub mod matrix;
 pub mod mtx;
 pub mod open;

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::dataset::{Dataset, Format, OpenOptions, VarNames};
-use crate::error::{Error, ErrorKind, Reason, Result};
+use crate::error::{Error, Reason, Result};
 
 /// Opens counts with their tables.
 ///
@@ -153,7 +153,7 @@ fn open_tenx_h5(path: &Path, _options: &OpenOptions) -> Result<Dataset> {
 #[cfg(not(feature = "hdf5"))]
 pub(crate) fn without_hdf5(path: &Path) -> Error {
     Error::new(
-        ErrorKind::Unsupported,
+        crate::error::ErrorKind::Unsupported,
         format!(
             "{}: this build cannot read HDF5 files; build with the feature \"hdf5\"",
             path.display()

@@ -312,3 +312,6 @@ fn no_genome(path: &Path, genome: &str, present: &[String]) -> Error {
     })
     .with_file(path)
 }
+
+#[cfg(test)]
+mod tests;
