@@ -68,6 +68,20 @@ pub(crate) fn gene_expression(
     .with_argument("gex_only"))
 }
 
+/// Number of a gene that is left out; see [`renumber`].
+pub(crate) const LEFT_OUT: u32 = u32::MAX;
+
+/// Number of each gene when only those stay for which `keep` holds: without gaps, or [`LEFT_OUT`].
+pub(crate) fn renumber(keep: &[bool]) -> Vec<u32> {
+    let mut next = 0;
+    keep.iter()
+        .map(|&kept| {
+            next += u32::from(kept);
+            if kept { next - 1 } else { LEFT_OUT }
+        })
+        .collect()
+}
+
 /// The rows of a table for which `keep` holds.
 pub(crate) fn keep_rows(table: &Table, keep: &[bool]) -> Table {
     let rows: Vec<usize> = (0..keep.len()).filter(|&row| keep[row]).collect();

@@ -4,12 +4,10 @@
 
 use std::ops::Range;
 
+use super::gene_names::{LEFT_OUT, renumber};
 use super::source::{CellBlocks, CountBlock};
 use crate::context::Context;
 use crate::error::Result;
-
-/// Number of a gene that is left out.
-const LEFT_OUT: u32 = u32::MAX;
 
 /// The genes of `inner` for which `keep` holds, renumbered without gaps.
 pub(crate) struct KeepGenes {
@@ -22,18 +20,10 @@ pub(crate) struct KeepGenes {
 impl KeepGenes {
     /// `keep` has one element for each gene of `inner`.
     pub(crate) fn new(inner: Box<dyn CellBlocks>, keep: &[bool]) -> Self {
-        let mut n_genes = 0;
-        let gene_of = keep
-            .iter()
-            .map(|&kept| {
-                n_genes += usize::from(kept);
-                if kept { n_genes as u32 - 1 } else { LEFT_OUT }
-            })
-            .collect();
         KeepGenes {
             inner,
-            gene_of,
-            n_genes,
+            gene_of: renumber(keep),
+            n_genes: keep.iter().filter(|&&kept| kept).count(),
             whole: CountBlock::default(),
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::header::{Field, Header, corrupt};
 use crate::context::Context;
+use crate::data::gene_names::LEFT_OUT;
 use crate::data::matrix::{CellSort, Csr};
 use crate::data::source::{CellBlocks, count_of, invalid_count};
 use crate::data::text_file::{file_name, open_text, read_error};
@@ -15,24 +16,6 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Lines between two looks at the clock and the cancel flag.
 const LINES_A_TICK: u64 = 1 << 14;
-
-/// Number of a feature that is left out.
-const LEFT_OUT: u32 = u32::MAX;
-
-/// New numbers of the features that stay.
-pub(super) fn renumber(keep: &[bool]) -> Vec<u32> {
-    let mut next = 0;
-    keep.iter()
-        .map(|&kept| {
-            if kept {
-                next += 1;
-                next - 1
-            } else {
-                LEFT_OUT
-            }
-        })
-        .collect()
-}
 
 /// Reads all entries. `genes`: how many stay, and the new number of each feature.
 pub(super) fn load(
@@ -247,6 +230,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::gene_names::renumber;
     use crate::error::Reason;
 
     fn read(field: &str, body: &str, gene_of: Option<&[u32]>) -> Result<Csr> {

@@ -17,7 +17,7 @@ use super::cell_tables::add_cell_tables;
 use super::dataset::{
     Dataset, DatasetInfo, Format, MatrixLayout, OpenOptions, VarNames, warn_of_duplicates,
 };
-use super::gene_names::{gene_expression, keep_rows, make_unique};
+use super::gene_names::{gene_expression, keep_rows, make_unique, renumber};
 use super::matrix::Csr;
 use super::source::{CellBlocks, CountBlock};
 use super::table::{Column, Table};
@@ -70,7 +70,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let counts = MtxCells {
         path: matrix,
         header,
-        gene_of: keep.map(|keep| entries::renumber(&keep)),
+        gene_of: keep.map(|keep| renumber(&keep)),
         n_genes: var.n_rows(),
         loaded: None,
     };
@@ -140,7 +140,7 @@ fn read_genes(path: &Path, options: &OpenOptions) -> Result<(Table, Option<Vec<S
 struct MtxCells {
     path: PathBuf,
     header: Header,
-    /// New number of each feature, `u32::MAX` for those left out; `None` keeps all.
+    /// New number of each feature; `None` keeps all.
     gene_of: Option<Vec<u32>>,
     n_genes: usize,
     loaded: Option<Csr>,
