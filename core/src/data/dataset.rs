@@ -20,6 +20,19 @@ pub struct OpenOptions {
     pub genome: Option<String>,
     /// 10x: keep the features of type "Gene Expression" only (default true).
     pub gex_only: bool,
+    /// 10x: what names the genes.
+    pub var_names: VarNames,
+}
+
+/// What names the genes of a 10x file or folder; the other goes into a column of `var`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VarNames {
+    /// Symbols, made unique (`B`, `B-1`) in folders, as they stand in `.h5` files; ids in
+    /// `var["gene_ids"]`.
+    #[default]
+    GeneSymbols,
+    /// Ids; symbols in `var["gene_symbols"]`.
+    GeneIds,
 }
 
 impl Default for OpenOptions {
@@ -29,6 +42,7 @@ impl Default for OpenOptions {
             use_raw: false,
             genome: None,
             gex_only: true,
+            var_names: VarNames::default(),
         }
     }
 }
@@ -45,6 +59,8 @@ pub enum Format {
     Mtx,
     /// The `outs` folder of Space Ranger.
     Visium,
+    /// A folder with `counts.csv[.gz]`, genes x cells.
+    CountsCsv,
 }
 
 impl Format {
@@ -55,6 +71,7 @@ impl Format {
             Format::TenxH5 => "10x_h5",
             Format::Mtx => "mtx",
             Format::Visium => "visium",
+            Format::CountsCsv => "counts_csv",
         }
     }
 }

@@ -3,16 +3,27 @@
 //! Everything that streams counts goes through one interface, [`CellBlocks`]: rows of cells in,
 //! whatever the storage. Only this folder knows file formats.
 
+pub(crate) mod cell_tables;
 pub mod collate;
+pub mod counts_csv;
 pub mod dataset;
+pub mod delimited;
+pub mod gene_names;
 #[cfg(feature = "hdf5")]
 pub mod h5ad;
+#[cfg(feature = "hdf5")]
+pub(crate) mod keep_genes;
 pub mod matrix;
+pub mod mtx;
 pub mod open;
 pub mod source;
 pub mod table;
+#[cfg(feature = "hdf5")]
+pub mod tenx_h5;
+pub(crate) mod text_file;
+pub mod visium;
 
-pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions};
+pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions, VarNames};
 pub use open::{detect, open};
 pub use source::{CellBlocks, CountBlock};
 pub use table::{Categorical, Column, Table};

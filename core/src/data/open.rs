@@ -5,30 +5,55 @@
 
 use std::path::Path;
 
-use super::dataset::{Dataset, Format, OpenOptions};
-use crate::error::{Error, ErrorKind, Reason, Result};
+use super::dataset::{Dataset, Format, OpenOptions, VarNames};
+use crate::error::{Error, Reason, Result};
 
 /// Opens counts with their tables.
 ///
-/// Reads `.h5ad`, 10x `.h5`, folders with `matrix.mtx[.gz]` and Visium `outs` folders.
+/// Reads `.h5ad`, 10x `.h5`, folders with `matrix.mtx[.gz]` or `counts.csv[.gz]`, and Visium
+/// `outs` folders.
 ///
 /// # Errors
 /// `NotFound` when the path does not exist; `UnsupportedFormat` when the content is not known or
 /// damaged (reasons `NotHdf5`, `Truncated`, `CorruptMatrix`, `MissingKey`, `MissingFilter`);
-/// `Unsupported` for HDF5 files in a build without the feature `hdf5`.
+/// `Unsupported` for HDF5 files in a build without the feature `hdf5`; `InvalidArgument` for an
+/// option that the format does not know.
 ///
 /// # Cost
 /// Tables and coordinates are read; of the matrix only its row or column pointers.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Dataset> {
-    match detect(path)? {
+    let format = detect(path)?;
+    check_options(format, options)?;
+    match format {
         Format::H5ad => open_h5ad(path, options),
-        // One arm per format; each calls its module's `open(path, options)`.
-        format @ (Format::TenxH5 | Format::Mtx | Format::Visium) => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{}: {} has no reader", path.display(), format.name()),
-        )
-        .with_file(path)),
+        Format::Mtx => super::mtx::open(path, options),
+        Format::Visium => super::visium::open(path, options),
+        Format::CountsCsv => super::counts_csv::open(path),
+        Format::TenxH5 => open_tenx_h5(path, options),
     }
+}
+
+/// Refuses options that say nothing about this format, rather than ignore them.
+fn check_options(format: Format, options: &OpenOptions) -> Result<()> {
+    let refuse = |option: &str, formats: &str| {
+        let message = format!("is for {formats}; this is {}", format.name());
+        Err(Error::argument(option, message))
+    };
+    // What a Visium folder holds is opened by this door again, and checked then.
+    let is = |formats: &[Format]| format == Format::Visium || formats.contains(&format);
+    if options.layer.is_some() && !is(&[Format::H5ad]) {
+        return refuse("layer", "h5ad");
+    }
+    if options.use_raw && !is(&[Format::H5ad]) {
+        return refuse("use_raw", "h5ad");
+    }
+    if options.genome.is_some() && !is(&[Format::TenxH5]) {
+        return refuse("genome", "10x_h5");
+    }
+    if options.var_names != VarNames::default() && !is(&[Format::TenxH5, Format::Mtx]) {
+        return refuse("var_names", "10x_h5 and mtx");
+    }
+    Ok(())
 }
 
 /// Which format a path holds, by content.
@@ -62,10 +87,13 @@ fn detect_folder(path: &Path) -> Result<Format> {
     if has("matrix.mtx") || has("matrix.mtx.gz") {
         return Ok(Format::Mtx);
     }
+    if has("counts.csv") || has("counts.csv.gz") {
+        return Ok(Format::CountsCsv);
+    }
     Err(Error::format(
         path,
-        "the folder holds neither matrix.mtx[.gz] nor Space Ranger's outs (spatial/ and \
-         filtered_feature_bc_matrix[.h5])",
+        "the folder holds neither matrix.mtx[.gz] nor counts.csv[.gz] nor Space Ranger's outs \
+         (spatial/ and filtered_feature_bc_matrix[.h5])",
     )
     .with_reason(Reason::MissingKey {
         key: "matrix.mtx".into(),
@@ -111,15 +139,53 @@ fn open_h5ad(path: &Path, _options: &OpenOptions) -> Result<Dataset> {
     Err(without_hdf5(path))
 }
 
+#[cfg(feature = "hdf5")]
+fn open_tenx_h5(path: &Path, options: &OpenOptions) -> Result<Dataset> {
+    super::tenx_h5::open(path, options)
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn open_tenx_h5(path: &Path, _options: &OpenOptions) -> Result<Dataset> {
+    Err(without_hdf5(path))
+}
+
 /// The error for HDF5 files in a build that cannot read them.
 #[cfg(not(feature = "hdf5"))]
 pub(crate) fn without_hdf5(path: &Path) -> Error {
     Error::new(
-        ErrorKind::Unsupported,
+        crate::error::ErrorKind::Unsupported,
         format!(
             "{}: this build cannot read HDF5 files; build with the feature \"hdf5\"",
             path.display()
         ),
     )
     .with_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_other_formats_are_refused() {
+        let with = |change: &dyn Fn(&mut OpenOptions)| {
+            let mut options = OpenOptions::default();
+            change(&mut options);
+            options
+        };
+        let cases = [
+            ("layer", with(&|o| o.layer = Some("counts".into()))),
+            ("use_raw", with(&|o| o.use_raw = true)),
+            ("genome", with(&|o| o.genome = Some("GRCh38".into()))),
+            ("var_names", with(&|o| o.var_names = VarNames::GeneIds)),
+        ];
+        for (name, options) in &cases {
+            let error = check_options(Format::CountsCsv, options).expect_err("refused");
+            assert_eq!(error.argument_name(), Some(*name));
+        }
+        assert!(check_options(Format::CountsCsv, &OpenOptions::default()).is_ok());
+        assert!(check_options(Format::H5ad, &cases[0].1).is_ok());
+        assert!(check_options(Format::TenxH5, &cases[2].1).is_ok());
+        assert!(check_options(Format::Mtx, &cases[3].1).is_ok());
+    }
 }

@@ -60,6 +60,30 @@ impl Column {
         self.len() == 0
     }
 
+    /// The values of these rows, in this order.
+    ///
+    /// # Panics
+    /// When a row is out of range.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Column {
+        fn take<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|&row| values[row].clone()).collect()
+        }
+        match self {
+            Column::F64(v) => Column::F64(take(v, rows)),
+            Column::F32(v) => Column::F32(take(v, rows)),
+            Column::I64(v) => Column::I64(take(v, rows)),
+            Column::I32(v) => Column::I32(take(v, rows)),
+            Column::Bool(v) => Column::Bool(take(v, rows)),
+            Column::Text(v) => Column::Text(take(v, rows)),
+            Column::Categorical(c) => Column::Categorical(Categorical {
+                codes: take(&c.codes, rows),
+                categories: c.categories.clone(),
+                ordered: c.ordered,
+            }),
+        }
+    }
+
     /// The column as numbers, when it holds numbers.
     pub fn as_numbers(&self) -> Option<Vec<f64>> {
         match self {

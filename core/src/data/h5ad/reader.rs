@@ -164,7 +164,7 @@ fn open_dense(
     Ok((Box::new(DenseCells::new(path.to_path_buf(), array)), info))
 }
 
-fn open_sparse(
+pub(crate) fn open_sparse(
     path: &Path,
     group: &Group,
     name: &str,

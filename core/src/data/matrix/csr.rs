@@ -151,13 +151,7 @@ impl Csr {
         for cell in cells {
             ctx.check_cancelled()?;
             let entries = self.offsets[cell]..self.offsets[cell + 1];
-            for (&gene, &count) in self.genes[entries.clone()]
-                .iter()
-                .zip(&self.counts[entries])
-            {
-                block.push_count(gene, count);
-            }
-            block.end_row();
+            block.push_row(&self.genes[entries.clone()], &self.counts[entries]);
         }
         Ok(())
     }

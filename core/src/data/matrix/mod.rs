@@ -13,6 +13,7 @@ mod cell_sort;
 mod csr;
 mod dense_view;
 mod fn_blocks;
+mod sparse_check;
 mod sparse_view;
 
 pub use arrays::{IndexArray, ValueArray};

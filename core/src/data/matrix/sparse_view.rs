@@ -9,11 +9,7 @@ use super::arrays::{Index, IndexArray, Value, ValueArray};
 use super::{CellSort, Csr, IndexBase, Layout, Orientation, cells_and_genes};
 use crate::context::Context;
 use crate::data::source::{CellBlocks, CountBlock, check_range, count_of, invalid_count};
-use crate::error::{Error, Reason, Result};
-use crate::par;
-
-/// Elements a task checks.
-const CHECK_BLOCK: usize = 1 << 18;
+use crate::error::Result;
 
 /// A borrowed sparse matrix.
 ///
@@ -71,20 +67,6 @@ impl<'a> SparseView<'a> {
     /// Number of genes.
     pub fn n_genes(&self) -> usize {
         cells_and_genes(self.orientation, self.n_rows, self.n_columns).1
-    }
-
-    /// Checks the structure in one pass on all threads: lengths, `indptr` from the base to the
-    /// number of entries without decreasing, every index in range.
-    ///
-    /// # Errors
-    /// `InvalidArgument`; reason `CorruptMatrix` with the array (`counts.indptr`) and position.
-    pub fn check(&self, ctx: &Context) -> Result<()> {
-        self.check_lengths()?;
-        self.check_indptr(ctx)?;
-        match self.indices {
-            IndexArray::I32(indices) => self.check_indices(ctx, indices),
-            IndexArray::I64(indices) => self.check_indices(ctx, indices),
-        }
     }
 
     /// The cells of the matrix, readable in blocks.
@@ -145,112 +127,11 @@ impl<'a> SparseView<'a> {
     }
 
     /// Lengths of the (compressed, other) axis.
-    fn axes(&self) -> (usize, usize) {
+    pub(super) fn axes(&self) -> (usize, usize) {
         match self.layout {
             Layout::Csr => (self.n_rows, self.n_columns),
             Layout::Csc => (self.n_columns, self.n_rows),
         }
-    }
-
-    fn corrupt(&self, array: &str, position: usize, message: String) -> Error {
-        let dataset = format!("{}.{array}", self.name);
-        Error::argument(dataset.clone(), format!("[{position}]: {message}")).with_reason(
-            Reason::CorruptMatrix {
-                dataset,
-                position: position as u64,
-            },
-        )
-    }
-
-    fn check_lengths(&self) -> Result<()> {
-        let (n_major, n_minor) = self.axes();
-        if self.n_genes() > u32::MAX as usize || n_minor > u32::MAX as usize {
-            return Err(Error::argument(
-                self.name,
-                format!(
-                    "{} rows x {} columns: genes and the indexed axis must be below 2^32",
-                    self.n_rows, self.n_columns
-                ),
-            ));
-        }
-        if Some(self.indptr.len()) != n_major.checked_add(1) {
-            let message = format!(
-                "{} elements for {n_major} compressed {}; must be one more",
-                self.indptr.len(),
-                if self.layout == Layout::Csr {
-                    "rows"
-                } else {
-                    "columns"
-                },
-            );
-            return Err(self.corrupt("indptr", self.indptr.len(), message));
-        }
-        if self.indices.len() != self.values.len() {
-            let message = format!(
-                "{} elements for {} values; must be as many",
-                self.indices.len(),
-                self.values.len()
-            );
-            return Err(self.corrupt("indices", self.indices.len(), message));
-        }
-        Ok(())
-    }
-
-    fn check_indptr(&self, ctx: &Context) -> Result<()> {
-        let (n_major, _) = self.axes();
-        let base = self.index_base.offset();
-        let first = self.indptr.get(0).unwrap_or(base);
-        if first != base {
-            return Err(self.corrupt("indptr", 0, format!("{first}; must be {base}")));
-        }
-        par::map(ctx, n_major.div_ceil(CHECK_BLOCK), |number| {
-            let start = number * CHECK_BLOCK;
-            let end = n_major.min(start + CHECK_BLOCK);
-            let broken = match self.indptr {
-                IndexArray::I32(p) => first_decrease(&p[start..=end]),
-                IndexArray::I64(p) => first_decrease(&p[start..=end]),
-            };
-            match broken {
-                None => Ok(()),
-                Some((at, before, value)) => Err(self.corrupt(
-                    "indptr",
-                    start + at,
-                    format!("{value} comes after {before}; must not decrease"),
-                )),
-            }
-        })?;
-        let last = self.indptr.get(n_major).unwrap_or(base);
-        let n_entries = self.values.len();
-        if last.wrapping_sub(base) as u64 != n_entries as u64 {
-            let message = format!("{last}; must be {base} + the {n_entries} entries");
-            return Err(self.corrupt("indptr", n_major, message));
-        }
-        Ok(())
-    }
-
-    fn check_indices<I: Index>(&self, ctx: &Context, indices: &[I]) -> Result<()> {
-        let (_, n_minor) = self.axes();
-        let base = self.index_base.offset();
-        par::map(ctx, indices.len().div_ceil(CHECK_BLOCK), |number| {
-            let start = number * CHECK_BLOCK;
-            let end = indices.len().min(start + CHECK_BLOCK);
-            let block = &indices[start..end];
-            // No early way out of the loop, so that it runs at memory speed.
-            let in_range = |index: &I| (index.wide().wrapping_sub(base) as u64) < n_minor as u64;
-            if block.iter().fold(true, |all, index| all & in_range(index)) {
-                return Ok(());
-            }
-            let at = block.iter().position(|index| !in_range(index)).unwrap_or(0);
-            Err(self.out_of_range(start + at, block[at].wide()))
-        })?;
-        Ok(())
-    }
-
-    fn out_of_range(&self, position: usize, index: i64) -> Error {
-        let (_, n_minor) = self.axes();
-        let base = self.index_base.offset();
-        let message = format!("{index}; must be {base} to {}", n_minor as i64 - 1 + base);
-        self.corrupt("indices", position, message)
     }
 
     /// Positions of the entries of one compressed row or column, checked against the arrays.
@@ -369,13 +250,6 @@ impl<'a> SparseView<'a> {
         }
         Ok(sort.finish())
     }
-}
-
-fn first_decrease<I: Index>(indptr: &[I]) -> Option<(usize, i64, i64)> {
-    let at = indptr
-        .windows(2)
-        .position(|pair| pair[0].wide() > pair[1].wide())?;
-    Some((at + 1, indptr[at].wide(), indptr[at + 1].wide()))
 }
 
 /// The cells of a view that is compressed by cell.
