@@ -11,7 +11,7 @@
 use crate::context::{Context, Stage};
 use crate::error::{Error, Result};
 use crate::par::{Blocks, ordered, rng};
-use crate::stats::poisson_lognormal::{LikelihoodTable, LikelihoodTables, grid};
+use crate::stats::poisson_lognormal::{LambdaCells, LikelihoodTable, LikelihoodTables, grid};
 
 use super::config::RctdOptions;
 use super::fitter::PixelFitter;
@@ -69,11 +69,11 @@ pub(crate) struct SigmaSearch<'a> {
     pub(crate) max_count: u32,
 }
 
-/// A count and its prediction.
-#[derive(Clone, Copy)]
-struct Entry {
-    count: u32,
-    prediction: f64,
+/// Counts and their predictions.
+#[derive(Default)]
+struct Entries {
+    counts: Vec<u32>,
+    predictions: Vec<f64>,
 }
 
 impl SigmaSearch<'_> {
@@ -86,7 +86,7 @@ impl SigmaSearch<'_> {
         for round in 0..rounds {
             tables.ensure(ctx, &[key], self.max_count)?;
             let predictions = self.predictions(ctx, &stage, tables, key)?;
-            let entries = self.entries(ctx, round, &predictions)?;
+            let entries = self.entries(ctx, round, predictions)?;
             let candidates = window(key);
             tables.ensure(ctx, &candidates, self.max_count)?;
             let used: Vec<&LikelihoodTable> = candidates
@@ -163,33 +163,25 @@ impl SigmaSearch<'_> {
     }
 
     /// The entries that are scored in a round, in the order of their index.
-    fn entries(&self, ctx: &Context, round: u32, predictions: &[f64]) -> Result<Vec<Entry>> {
+    fn entries(&self, ctx: &Context, round: u32, predictions: Vec<f64>) -> Result<Entries> {
         let g = self.design.n_genes();
         let chosen = self.chosen_entries(ctx, round, predictions.len())?;
-        let mut counts = vec![0_u32; g];
-        let mut entries = Vec::with_capacity(chosen.as_ref().map_or(predictions.len(), Vec::len));
-        let mut position = 0;
-        let rows = self.pixels.iter().zip(predictions.chunks_exact(g));
-        for (pixel, (sampled, predicted)) in rows.enumerate() {
-            counts.fill(0);
-            for &(gene, count) in &sampled.entries {
-                counts[gene as usize] = count;
-            }
-            let entry = |gene: usize| Entry {
-                count: counts[gene],
-                prediction: predicted[gene],
-            };
-            match &chosen {
-                None => entries.extend((0..g).map(entry)),
-                Some(chosen) => {
-                    let n = chosen[position..].partition_point(|&e| e < (pixel + 1) * g);
-                    let here = &chosen[position..position + n];
-                    entries.extend(here.iter().map(|&e| entry(e - pixel * g)));
-                    position += n;
-                }
+        let mut all = vec![0_u32; predictions.len()];
+        for (row, pixel) in all.chunks_exact_mut(g).zip(self.pixels) {
+            for &(gene, count) in &pixel.entries {
+                row[gene as usize] = count;
             }
         }
-        Ok(entries)
+        Ok(match chosen {
+            None => Entries {
+                counts: all,
+                predictions,
+            },
+            Some(chosen) => Entries {
+                counts: chosen.iter().map(|&entry| all[entry]).collect(),
+                predictions: chosen.iter().map(|&entry| predictions[entry]).collect(),
+            },
+        })
     }
 
     /// Indices of the scored entries, ascending; `None` for all.
@@ -228,27 +220,26 @@ fn window(key: u32) -> Vec<u32> {
 /// For each table, the least over the factors of the negative log-likelihood of all entries.
 fn score_entries(
     ctx: &Context,
-    entries: &[Entry],
+    entries: &Entries,
     tables: &[&LikelihoodTable],
 ) -> Result<Vec<f64>> {
     let n_sums = tables.len() * FACTORS.len();
     let mut sums = vec![0.0; n_sums];
-    let mut blocks = Blocks::new(entries.len(), ENTRIES_PER_BLOCK);
+    let mut blocks = Blocks::new(entries.counts.len(), ENTRIES_PER_BLOCK);
     ordered(
         ctx,
         None,
         || Ok(blocks.next()),
-        || (),
-        |(), range| {
+        LambdaCells::new,
+        |cells, range| {
             ctx.check_cancelled()?;
-            let mut part = Vec::with_capacity(n_sums);
-            for table in tables {
-                for factor in FACTORS {
-                    let mut sum = 0.0;
-                    for entry in &entries[range.clone()] {
-                        sum -= table.log_probability(entry.count, factor * entry.prediction);
-                    }
-                    part.push(sum);
+            let (counts, predictions) =
+                (&entries.counts[range.clone()], &entries.predictions[range]);
+            let mut part = vec![0.0; n_sums];
+            for (f, factor) in FACTORS.into_iter().enumerate() {
+                cells.locate(counts, predictions, factor);
+                for (t, table) in tables.iter().enumerate() {
+                    part[t * FACTORS.len() + f] = cells.negative_log_likelihood(table);
                 }
             }
             Ok(part)

@@ -1,0 +1,101 @@
+//! Reading the reference outputs that live beside the project, when they are there.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The folder of shared data, or `None` with a word about it.
+pub fn shared(part: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("CYTO_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(part);
+    if path.exists() {
+        Some(path)
+    } else {
+        println!("SKIP {part}: not beside the project (set CYTO_SHARED to its folder)");
+        None
+    }
+}
+
+/// Rows of a CSV file (gzip by its name), the header first.
+pub fn csv_rows(path: &Path) -> Vec<Vec<String>> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut text = Vec::new();
+    if path.extension().is_some_and(|e| e == "gz") {
+        flate2::read::MultiGzDecoder::new(&bytes[..])
+            .read_to_end(&mut text)
+            .expect("gzip");
+    } else {
+        text = bytes;
+    }
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(&text[..])
+        .records()
+        .map(|r| r.expect("csv").iter().map(str::to_owned).collect())
+        .collect()
+}
+
+/// Lines of a text file.
+pub fn lines(path: &Path) -> Vec<String> {
+    csv_rows(path)
+        .into_iter()
+        .map(|row| row.join(","))
+        .collect()
+}
+
+/// A file of numbers with names: rows by name, columns by name.
+pub struct Frame {
+    pub columns: Vec<String>,
+    pub rows: Vec<String>,
+    pub cells: Vec<Vec<String>>,
+}
+
+impl Frame {
+    pub fn read(path: &Path) -> Self {
+        let mut all = csv_rows(path).into_iter();
+        let header = all.next().expect("a header");
+        let (mut rows, mut cells) = (Vec::new(), Vec::new());
+        for mut row in all {
+            cells.push(row.split_off(1));
+            rows.push(row.remove(0));
+        }
+        Frame {
+            columns: header[1..].to_vec(),
+            rows,
+            cells,
+        }
+    }
+
+    pub fn column(&self, name: &str) -> Vec<&str> {
+        let at = self.columns.iter().position(|c| c == name).expect(name);
+        self.cells.iter().map(|row| row[at].as_str()).collect()
+    }
+
+    pub fn numbers(&self, name: &str) -> Vec<f64> {
+        self.column(name)
+            .iter()
+            .map(|v| v.parse().expect("number"))
+            .collect()
+    }
+
+    /// All cells as numbers, row-major.
+    pub fn matrix(&self) -> Vec<f64> {
+        self.cells
+            .iter()
+            .flatten()
+            .map(|v| v.parse().expect("number"))
+            .collect()
+    }
+
+    pub fn index(&self) -> BTreeMap<&str, usize> {
+        self.rows
+            .iter()
+            .enumerate()
+            .map(|(i, r)| (r.as_str(), i))
+            .collect()
+    }
+}
