@@ -524,7 +524,8 @@ fn bad_annotations_are_refused_before_anything_is_written() {
     let rows = |new: &mut Annotations<'static>| {
         new.obsm("x", 2, Rows::F32(Box::new(|_, _| Ok(()))));
     };
-    let cases: [(&str, &dyn Fn(&mut Annotations<'static>)); 4] = [
+    type Spoil<'a> = &'a dyn Fn(&mut Annotations<'static>);
+    let cases: [(&str, Spoil<'_>); 4] = [
         ("7 values; the file needs 8", &short),
         ("code 2 is none of its 1 categories", &coded),
         ("zero byte", &zero),

@@ -20,6 +20,11 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
+try:
+    import hdf5plugin
+except ImportError:
+    hdf5plugin = None
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 MATRIX = np.array(
     [[3, 0, 0, 6, 1, 0], [0] * 6, [1, 22, 0, 2, 2, 0], [0, 5, 0, 0, 7, 4], [1] * 6]
@@ -71,9 +76,8 @@ def storages():
     yield "lzf_shuffle", dict(chunks=(7,), compression="lzf", shuffle=True)
     yield "fletcher", dict(chunks=(4,), compression="gzip", shuffle=True, fletcher32=True)
     yield "scaleoffset_slow", dict(chunks=(6,), scaleoffset=0)
-    try:
-        import hdf5plugin as plugin
-    except ImportError:
+    plugin = hdf5plugin
+    if plugin is None:
         print("SKIP: hdf5plugin is absent, its filters are not checked")
         return
     chunk = dict(chunks=(16,))
@@ -157,8 +161,10 @@ def main():
         n = make_formats(formats)
         run_tests({"CYTO_MORE_FORMATS": str(formats), "CYTO_KEEP": str(kept)})
         files = sorted(kept.iterdir())
-        # The file whose filter h5py itself lacks opens only with hdf5plugin.
         for path in files:
+            if hdf5plugin is None and "zstd" in path.name:
+                print(f"SKIP: {path.name} opens only with hdf5plugin")
+                continue
             check_annotated(path)
         assert files, "the tests kept no file"
         print(f"{n} storages read; {len(files)} annotated files opened with anndata "
