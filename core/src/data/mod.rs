@@ -22,8 +22,12 @@ pub mod table;
 pub mod tenx_h5;
 pub(crate) mod text_file;
 pub mod visium;
+pub mod write;
 
 pub use dataset::{Dataset, DatasetInfo, DenseArray, Format, MatrixLayout, OpenOptions, VarNames};
 pub use open::{detect, open};
 pub use source::{CellBlocks, CountBlock};
 pub use table::{Categorical, Column, Table};
+pub use write::{
+    Annotations, Compression, Numbers, ObsmArray, Rows, Tables, Value, annotate, create,
+};

@@ -53,7 +53,7 @@ pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
 }
 
 /// What each frame of the library's error says.
-fn frames(error: &hdf5::Error) -> String {
+pub(super) fn frames(error: &hdf5::Error) -> String {
     let stack = error.stack();
     stack.map_or_else(String::new, |stack| {
         let frames: Vec<&str> = stack.iter().map(|f| f.desc()).collect();

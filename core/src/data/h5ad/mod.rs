@@ -4,7 +4,7 @@
 //!   read and decoded in parallel without the HDF5 library where that is possible.
 //! * `csr`, `csc`, `dense`, `entries`, `band`: matrices as [`CellBlocks`](super::CellBlocks).
 //! * `encoding`, `compound`, `strings`, `obsm`: tables and small arrays of every anndata release.
-//! * `reader`: the whole file.
+//! * `reader`: the whole file. `writer`: annotated copies and new files.
 //!
 //! Only this folder and `tenx_h5` name the hdf5 crate.
 
@@ -24,5 +24,7 @@ mod numbers;
 mod obsm;
 pub(crate) mod reader;
 pub(crate) mod strings;
+mod writer;
 
 pub use reader::open;
+pub use writer::{annotate, create};

@@ -115,9 +115,7 @@ fn open_matrix(
     if let Ok(dataset) = root.dataset(name) {
         return open_dense(path, dataset, name);
     }
-    let group = root
-        .group(name)
-        .map_err(|_| Error::format(path, format!("{name}: neither a dataset nor a group")))?;
+    let group = root.group(name).map_err(|e| unreadable(path, name, e))?;
     let encoding = encoding_of(&group);
     let legacy = attribute_string(&group, "h5sparse_format").unwrap_or_default();
     let by_rows = match (encoding.as_str(), legacy.as_str()) {
@@ -140,6 +138,18 @@ fn open_matrix(
         return Err(missing_key(path, &key, "two sizes are required"));
     };
     open_sparse(path, &group, name, shape, by_rows)
+}
+
+/// The error for a member that is there and cannot be opened.
+fn unreadable(path: &Path, name: &str, error: hdf5::Error) -> Error {
+    Error::format(
+        path,
+        format!(
+            "{name} is there, but HDF5 cannot open it: {error}; the file is damaged or was \
+             written in the format of a newer HDF5 (libver=\"latest\")"
+        ),
+    )
+    .with_source(error)
 }
 
 fn open_dense(
@@ -179,10 +189,14 @@ pub(crate) fn open_sparse(
     let mut info = DatasetInfo::new(path, Format::H5ad, layout);
     let member = |key: &str| -> Result<(H5Dataset, String)> {
         let full = format!("{name}/{key}");
-        let dataset = group
-            .dataset(key)
-            .map_err(|_| missing_key(path, &full, "a sparse matrix has data, indices, indptr"))?;
-        Ok((dataset, full))
+        if !group.link_exists(key) {
+            let why = "a sparse matrix has data, indices, indptr";
+            return Err(missing_key(path, &full, why));
+        }
+        match group.dataset(key) {
+            Ok(dataset) => Ok((dataset, full)),
+            Err(e) => Err(unreadable(path, &full, e)),
+        }
     };
     let (dataset, full) = member("data")?;
     info.filters = filter_words(&dataset);
