@@ -16,6 +16,9 @@
 //! exact step does not. Changing the last bit of the matrix that is passed to it moves spacexr's own
 //! answer on the first three by as much as it differs from ours.
 
+// The figures are the point: `cargo test -- --nocapture` shows them.
+#![allow(clippy::print_stdout)]
+
 mod golden;
 
 use std::collections::BTreeMap;
