@@ -2,42 +2,37 @@
 //!
 //! Most matrices need no clamping, which a Cholesky factorisation of `H - floor I` finds out; then
 //! only the largest eigenvalue is computed. Otherwise the eigenvectors below the floor are raised
-//! and the rest of the matrix is left alone. Time: a few n^3. Memory: the scratch, 5 n^2 numbers.
+//! and the rest of the matrix is left alone. Time: a few n^3. Memory: the scratch, 2 n^2 numbers.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{MatMut, MatRef, Par, Spec, diag::DiagMut};
+use pulp::{Arch, Simd, WithSimd};
 
+use super::eigen;
 use super::small;
 
 /// Memory for matrices of one size.
+#[derive(Debug)]
 pub struct PsdScratch {
+    arch: Arch,
     n: usize,
-    factor: Vec<f64>,
+    matrix: Vec<f64>,
     vectors: Vec<f64>,
-    values: Vec<f64>,
-    buffer: MemBuffer,
-}
-
-impl std::fmt::Debug for PsdScratch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PsdScratch")
-            .field("n", &self.n)
-            .finish_non_exhaustive()
-    }
+    tridiagonal: eigen::Tridiagonal,
 }
 
 impl PsdScratch {
     /// Memory for `n x n` matrices and smaller ones.
     pub fn new(n: usize) -> Self {
-        let need =
-            self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Spec::default());
+        PsdScratch::with_arch(n, Arch::new())
+    }
+
+    /// [`PsdScratch::new`] for chosen vector units; results do not depend on them.
+    pub fn with_arch(n: usize, arch: Arch) -> Self {
         PsdScratch {
+            arch,
             n,
-            factor: vec![0.0; n * n],
+            matrix: vec![0.0; n * n],
             vectors: vec![0.0; n * n],
-            values: vec![0.0; n],
-            buffer: MemBuffer::new(need),
+            tridiagonal: eigen::Tridiagonal::new(n),
         }
     }
 }
@@ -63,7 +58,14 @@ pub fn clamp(h: &mut [f64], n: usize, floor: f64, scratch: &mut PsdScratch) -> O
             h.copy_from_slice(&[a, b, b, d]);
             Some(largest)
         }
-        _ => clamp_general(h, n, floor, scratch),
+        _ => scratch.arch.dispatch(General {
+            h: &mut h[..n * n],
+            n,
+            floor,
+            matrix: &mut scratch.matrix[..n * n],
+            vectors: &mut scratch.vectors[..n * n],
+            tridiagonal: &mut scratch.tridiagonal,
+        }),
     }
 }
 
@@ -93,46 +95,62 @@ pub fn clamp_2([a, b, d]: [f64; 3], floor: f64) -> Option<([f64; 3], f64)> {
     Some((along, high))
 }
 
-fn clamp_general(h: &mut [f64], n: usize, floor: f64, scratch: &mut PsdScratch) -> Option<f64> {
-    let h = &mut h[..n * n];
-    if h.iter().any(|v| !v.is_finite()) {
-        return None;
-    }
-    let definite = small::cholesky(h, n, floor, &mut scratch.factor);
-    let values = &mut scratch.values[..n];
-    let vectors = &mut scratch.vectors[..n * n];
-    let wanted = if definite {
-        None
-    } else {
-        Some(MatMut::from_column_major_slice_mut(vectors, n, n))
-    };
-    self_adjoint_evd::<f64>(
-        MatRef::from_column_major_slice(h, n, n),
-        DiagMut::from_slice_mut(values),
-        wanted,
-        Par::Seq,
-        MemStack::new(&mut scratch.buffer),
-        Spec::default(),
-    )
-    .ok()?;
-    if !definite {
-        raise(h, n, floor, values, vectors);
-    }
-    Some(values[n - 1].max(floor))
+/// [`clamp`] for three rows and more.
+struct General<'a> {
+    h: &'a mut [f64],
+    n: usize,
+    floor: f64,
+    matrix: &'a mut [f64],
+    vectors: &'a mut [f64],
+    tridiagonal: &'a mut eigen::Tridiagonal,
 }
 
-/// Adds `(floor - value) v v^T` for every eigenpair below the floor.
-fn raise(h: &mut [f64], n: usize, floor: f64, values: &[f64], vectors: &[f64]) {
-    for (&value, v) in values.iter().zip(vectors.chunks_exact(n)) {
-        if value >= floor {
-            break;
+impl WithSimd for General<'_> {
+    type Output = Option<f64>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Option<f64> {
+        let General {
+            h,
+            n,
+            floor,
+            matrix,
+            vectors,
+            tridiagonal,
+        } = self;
+        if h.iter().any(|v| !v.is_finite()) {
+            return None;
         }
-        let lift = floor - value;
-        for (row, &vi) in h.chunks_exact_mut(n).zip(v) {
-            let scale = lift * vi;
-            for (target, &vj) in row.iter_mut().zip(v) {
-                *target += scale * vj;
+        let definite = small::cholesky(h, n, floor, matrix);
+        matrix.copy_from_slice(h);
+        tridiagonal.reduce(matrix, n);
+        if definite {
+            return Some(tridiagonal.largest().max(floor));
+        }
+        if !tridiagonal.diagonalise(vectors) {
+            return None;
+        }
+        let mut largest = floor;
+        for (i, v) in vectors.chunks_exact_mut(n).enumerate() {
+            let value = tridiagonal.values()[i];
+            if value < floor {
+                tridiagonal.rotate_back(matrix, v);
+                raise(h, n, floor - value, v);
+            } else {
+                largest = largest.max(value);
             }
+        }
+        Some(largest)
+    }
+}
+
+/// Adds `lift v v^T`.
+#[inline(always)]
+fn raise(h: &mut [f64], n: usize, lift: f64, v: &[f64]) {
+    for (row, &vi) in h.chunks_exact_mut(n).zip(v) {
+        let scale = lift * vi;
+        for (target, &vj) in row.iter_mut().zip(v) {
+            *target += scale * vj;
         }
     }
 }
@@ -170,13 +188,23 @@ mod tests {
 
     fn check(n: usize, shift: f64, item: u64) {
         let mut random = stream(9, "psd", item);
+        // Every other matrix is graded like Hessians of types with strong and weak profiles.
+        let grade: Vec<f64> = (0..n)
+            .map(|_| {
+                if item % 2 == 0 {
+                    1.0
+                } else {
+                    (3.0 * random.normal()).exp()
+                }
+            })
+            .collect();
         let mut h = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..=i {
-                h[i * n + j] = random.normal();
+                h[i * n + j] = random.normal() * grade[i] * grade[j];
                 h[j * n + i] = h[i * n + j];
             }
-            h[i * n + i] += shift;
+            h[i * n + i] += shift * grade[i] * grade[i];
         }
         let (values, vectors) = jacobi(&h, n);
         let mut want = vec![0.0; n * n];
@@ -188,14 +216,15 @@ mod tests {
             }
         }
         let largest = values.iter().fold(1e-3_f64, |a, &b| a.max(b));
+        let norm = values.iter().fold(1.0_f64, |a, &b| a.max(b.abs()));
         let got = clamp(&mut h, n, 1e-3, &mut PsdScratch::new(n + 1)).expect("finite");
         assert!(
-            (got - largest).abs() <= 1e-13 * largest.max(1.0) * n as f64,
+            (got - largest).abs() <= 1e-15 * norm * n as f64,
             "{n}: {got} {largest}"
         );
         for (a, b) in h.iter().zip(&want) {
             assert!(
-                (a - b).abs() <= 1e-12 * (1.0 + largest),
+                (a - b).abs() <= 1e-14 * norm * n as f64,
                 "{n} {shift}: {a} {b}"
             );
         }

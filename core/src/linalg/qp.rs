@@ -9,11 +9,14 @@
 //! method with falling objective finishes. Time: a few Cholesky factors of the free part. Memory:
 //! the scratch, n^2 numbers.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::small;
 
 /// Memory, and the free coordinates of the last call.
 #[derive(Debug)]
 pub struct QpScratch {
+    arch: Arch,
     free: Vec<bool>,
     index: Vec<u32>,
     wrong: Vec<u32>,
@@ -26,7 +29,13 @@ pub struct QpScratch {
 impl QpScratch {
     /// Memory for `n` coordinates and fewer; all of them free at first.
     pub fn new(n: usize) -> Self {
+        QpScratch::with_arch(n, Arch::new())
+    }
+
+    /// [`QpScratch::new`] for chosen vector units; results do not depend on them.
+    pub fn with_arch(n: usize, arch: Arch) -> Self {
         QpScratch {
+            arch,
             free: vec![true; n],
             index: Vec::with_capacity(n),
             wrong: Vec::with_capacity(n),
@@ -72,7 +81,13 @@ pub fn solve(
             x.copy_from_slice(&solution);
             x[0].is_finite() && x[1].is_finite()
         }
-        _ => solve_general(matrix, linear, s, x, scratch),
+        _ => scratch.arch.dispatch(General {
+            matrix,
+            linear,
+            s,
+            x,
+            scratch,
+        }),
     }
 }
 
@@ -116,6 +131,7 @@ pub fn solve_2([a, b, c]: [f64; 3], d: [f64; 2], s: [f64; 2]) -> [f64; 2] {
 }
 
 /// Sets the unconstrained minimiser over the free coordinates in `z`; zero elsewhere.
+#[inline(always)]
 fn minimise_free(matrix: &[f64], n: usize, scratch: &mut QpScratch) -> bool {
     let QpScratch {
         free,
@@ -149,6 +165,7 @@ fn minimise_free(matrix: &[f64], n: usize, scratch: &mut QpScratch) -> bool {
 }
 
 /// Gradient of coordinate `i` at `z`, and what of it may be rounding.
+#[inline(always)]
 fn gradient(matrix: &[f64], n: usize, i: usize, right: f64, z: &[f64]) -> (f64, f64) {
     let (mut sum, mut size) = (-right, right.abs());
     for (&value, &z) in matrix[i * n..(i + 1) * n].iter().zip(z) {
@@ -158,35 +175,51 @@ fn gradient(matrix: &[f64], n: usize, i: usize, right: f64, z: &[f64]) -> (f64, 
     (sum, 4.0 * f64::EPSILON * size)
 }
 
-fn solve_general(
-    matrix: &[f64],
-    linear: &[f64],
-    s: &[f64],
-    x: &mut [f64],
-    scratch: &mut QpScratch,
-) -> bool {
-    let n = linear.len();
-    assert!(n <= scratch.free.len(), "scratch is for fewer coordinates");
-    small::multiply(matrix, n, s, &mut scratch.right);
-    for (right, d) in scratch.right.iter_mut().zip(linear) {
-        *right += d;
-    }
-    match exchange(matrix, n, scratch, 20 * n + 50) {
-        None => return false,
-        Some(true) => {}
-        Some(false) => {
-            if !descend(matrix, n, scratch) {
-                return false;
+/// [`solve`] for three coordinates and more.
+struct General<'a> {
+    matrix: &'a [f64],
+    linear: &'a [f64],
+    s: &'a [f64],
+    x: &'a mut [f64],
+    scratch: &'a mut QpScratch,
+}
+
+impl WithSimd for General<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> bool {
+        let General {
+            matrix,
+            linear,
+            s,
+            x,
+            scratch,
+        } = self;
+        let n = linear.len();
+        assert!(n <= scratch.free.len(), "scratch is for fewer coordinates");
+        small::multiply(matrix, n, s, &mut scratch.right);
+        for (right, d) in scratch.right.iter_mut().zip(linear) {
+            *right += d;
+        }
+        match exchange(matrix, n, scratch, 20 * n + 50) {
+            None => return false,
+            Some(true) => {}
+            Some(false) => {
+                if !descend(matrix, n, scratch) {
+                    return false;
+                }
             }
         }
+        for ((x, z), s) in x.iter_mut().zip(&scratch.z).zip(s) {
+            *x = z - s;
+        }
+        true
     }
-    for i in 0..n {
-        x[i] = scratch.z[i] - s[i];
-    }
-    true
 }
 
 /// Principal pivoting; `Some(true)` when it ended, `None` when the matrix is not definite.
+#[inline(always)]
 fn exchange(matrix: &[f64], n: usize, scratch: &mut QpScratch, limit: usize) -> Option<bool> {
     /// Exchanges of all coordinates at once that need not lower the number of wrong signs.
     const PATIENCE: u32 = 3;
@@ -232,6 +265,7 @@ fn exchange(matrix: &[f64], n: usize, scratch: &mut QpScratch, limit: usize) -> 
 /// Primal active set from `z = 0`: frees the coordinate with the steepest descent and goes towards
 /// the minimiser of the free ones until one of them hits its bound. The objective falls with every
 /// freed coordinate, and one that cannot move is left bound until another has, so it ends.
+#[inline(never)]
 fn descend(matrix: &[f64], n: usize, scratch: &mut QpScratch) -> bool {
     scratch.free.fill(false);
     let mut at = vec![0.0; n];

@@ -8,7 +8,7 @@ use pulp::as_arrays;
 /// Factors `a - shift I = U^T U` into the upper triangle of `u` (row-major, `n x n`).
 ///
 /// Returns false, with `u` half done, when the matrix is not positive definite (or not finite).
-#[inline]
+#[inline(always)]
 pub fn cholesky(a: &[f64], n: usize, shift: f64, u: &mut [f64]) -> bool {
     u[..n * n].copy_from_slice(&a[..n * n]);
     for k in 0..n {
@@ -18,7 +18,7 @@ pub fn cholesky(a: &[f64], n: usize, shift: f64, u: &mut [f64]) -> bool {
 }
 
 /// [`cholesky`] of the upper triangle of `u`, which the factor replaces.
-#[inline]
+#[inline(always)]
 pub fn cholesky_in_place(u: &mut [f64], n: usize) -> bool {
     for k in 0..n {
         let (head, tail) = u[k * n..n * n].split_at_mut(n);
@@ -44,7 +44,7 @@ pub fn cholesky_in_place(u: &mut [f64], n: usize) -> bool {
 }
 
 /// Solves `U^T U x = b` in place.
-#[inline]
+#[inline(always)]
 pub fn cholesky_solve(u: &[f64], n: usize, b: &mut [f64]) {
     let b = &mut b[..n];
     for k in 0..n {
@@ -66,7 +66,7 @@ pub fn cholesky_solve(u: &[f64], n: usize, b: &mut [f64]) {
 }
 
 /// `y = A x` for a row-major `n x n` matrix.
-#[inline]
+#[inline(always)]
 pub fn multiply(a: &[f64], n: usize, x: &[f64], y: &mut [f64]) {
     for (row, y) in a.chunks_exact(n).zip(y) {
         *y = dot(row, &x[..n]);

@@ -15,7 +15,7 @@ use crate::stats::poisson_lognormal::likelihood::{
 use crate::stats::poisson_lognormal::table::Record;
 
 /// Genes of a block.
-pub(super) const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 128;
 /// Partial sums of the general pass.
 const QUAD: usize = 4;
 /// Rows and columns of the Hessian computed together.
@@ -207,10 +207,18 @@ impl WithSimd for Score<'_> {
 /// `sum_k scale[k] P_k` of the genes from `start` on.
 #[inline(always)]
 fn predict(design: &Design, types: &[u32], scale: &[f64], start: usize, lambda: &mut [f64]) {
+    let (n, types) = (lambda.len(), &types[..scale.len()]);
+    let column = |k: u32| &design.column(k as usize)[start..start + n];
     lambda.fill(0.0);
-    for (&k, &scale) in types.iter().zip(scale) {
-        let column = &design.column(k as usize)[start..start + lambda.len()];
-        for (target, p) in lambda.iter_mut().zip(column) {
+    let (types, scale) = (as_arrays::<4, _>(types), as_arrays::<4, _>(scale));
+    for (&[a, b, c, d], w) in types.0.iter().zip(scale.0) {
+        let (a, b, c, d) = (column(a), column(b), column(c), column(d));
+        for (g, target) in lambda.iter_mut().enumerate() {
+            *target = *target + w[0] * a[g] + w[1] * b[g] + w[2] * c[g] + w[3] * d[g];
+        }
+    }
+    for (&k, &scale) in types.1.iter().zip(scale.1) {
+        for (target, p) in lambda.iter_mut().zip(column(k)) {
             *target += scale * p;
         }
     }
@@ -222,7 +230,7 @@ pub(super) struct GeneralScratch {
     /// Columns of the fit, padded with the zero column to whole tiles.
     columns: Vec<u32>,
     /// Columns of a block times the second derivative.
-    weighted: Vec<[f64; QUAD]>,
+    weighted: Vec<f64>,
     tiles: Vec<[[f64; QUAD]; TILE_ROWS * TILE_COLUMNS]>,
     slopes: Vec<[f64; QUAD]>,
 }
@@ -232,7 +240,7 @@ impl GeneralScratch {
         let padded = n_types.next_multiple_of(TILE_ROWS);
         GeneralScratch {
             columns: Vec::with_capacity(padded),
-            weighted: vec![[0.0; QUAD]; padded * (BLOCK / QUAD)],
+            weighted: vec![0.0; padded * BLOCK],
             tiles: vec![Default::default(); n_tiles(padded)],
             slopes: vec![[0.0; QUAD]; padded],
         }
@@ -284,43 +292,48 @@ impl<D: Derivatives> WithSimd for General<'_, D> {
             }
             self.by.block(start, lambda, &mut first, &mut second);
             let (first, second) = (&first[..end - start], &second[..end - start]);
-            add_slopes(design, start..end, first, second, scratch);
+            add_slopes(design, start..end, first, scratch);
+            weigh(design, start..end, second, scratch);
             add_tiles(design, start..end, scratch);
         }
         gather(scratch, self.gradient, self.hessian);
     }
 }
 
-/// Adds a block of genes to the gradient, and weights its columns for the tiles.
+/// Adds a block of genes to the gradient.
 #[inline(always)]
-fn add_slopes(
-    design: &Design,
-    genes: Range<usize>,
-    first: &[f64],
-    second: &[f64],
-    scratch: &mut GeneralScratch,
-) {
-    let (first, second) = (
-        as_arrays::<QUAD, _>(first).0,
-        as_arrays::<QUAD, _>(second).0,
-    );
+fn add_slopes(design: &Design, genes: Range<usize>, first: &[f64], scratch: &mut GeneralScratch) {
+    let first = as_arrays::<QUAD, _>(first).0;
+    let n = first.len();
+    let column = |k: u32| &as_arrays::<QUAD, _>(&design.column(k as usize)[genes.clone()]).0[..n];
     let GeneralScratch {
-        columns,
-        weighted,
-        slopes,
-        ..
+        columns, slopes, ..
     } = scratch;
-    let targets = weighted.chunks_exact_mut(BLOCK / QUAD);
-    for ((&k, slope), target) in columns.iter().zip(slopes).zip(targets) {
-        let column = as_arrays::<QUAD, _>(&design.column(k as usize)[genes.clone()]).0;
-        let mut sums = *slope;
-        for (((target, p), d1), d2) in target.iter_mut().zip(column).zip(first).zip(second) {
+    let targets = slopes.chunks_exact_mut(TILE_ROWS);
+    for (k, target) in columns.chunks_exact(TILE_ROWS).zip(targets) {
+        let (a, b, c, d) = (column(k[0]), column(k[1]), column(k[2]), column(k[3]));
+        let mut sums = [target[0], target[1], target[2], target[3]];
+        for (g, d1) in first.iter().enumerate() {
             for lane in 0..QUAD {
-                target[lane] = d2[lane] * p[lane];
-                sums[lane] += d1[lane] * p[lane];
+                sums[0][lane] += d1[lane] * a[g][lane];
+                sums[1][lane] += d1[lane] * b[g][lane];
+                sums[2][lane] += d1[lane] * c[g][lane];
+                sums[3][lane] += d1[lane] * d[g][lane];
             }
         }
-        *slope = sums;
+        target.copy_from_slice(&sums);
+    }
+}
+
+/// Weights the columns of a block of genes with the second derivative.
+#[inline(always)]
+fn weigh(design: &Design, genes: Range<usize>, second: &[f64], scratch: &mut GeneralScratch) {
+    let targets = scratch.weighted.chunks_exact_mut(BLOCK);
+    for (&k, target) in scratch.columns.iter().zip(targets) {
+        let column = &design.column(k as usize)[genes.clone()];
+        for ((target, p), d2) in target.iter_mut().zip(column).zip(second) {
+            *target = d2 * p;
+        }
     }
 }
 
@@ -340,8 +353,8 @@ fn add_tiles(design: &Design, genes: Range<usize>, scratch: &mut GeneralScratch)
             .zip(&mut tiles)
         {
             let right = [
-                &weighted[j * (BLOCK / QUAD)..][..n],
-                &weighted[(j + 1) * (BLOCK / QUAD)..][..n],
+                &as_arrays::<QUAD, _>(&weighted[j * BLOCK..]).0[..n],
+                &as_arrays::<QUAD, _>(&weighted[(j + 1) * BLOCK..]).0[..n],
             ];
             add_tile(left, right, tile);
         }

@@ -93,8 +93,8 @@ impl Workspace {
             gradient: vec![0.0; n_types],
             hessian: vec![0.0; n_types * n_types],
             general: GeneralScratch::new(n_types),
-            psd: psd::PsdScratch::new(n_types),
-            qp: qp::QpScratch::new(n_types),
+            psd: psd::PsdScratch::with_arch(n_types, arch),
+            qp: qp::QpScratch::with_arch(n_types, arch),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::density::{N_NODES, NoiseDensity, REACH, STEP, node};
 use super::likelihood::{LANES, add_lanes};
 
 /// Counts between two fresh starts of the recurrence.
-const ROW_BLOCK: usize = 32;
+const ROW_BLOCK: usize = 64;
 /// How far below its mode the Poisson factor is followed, in natural log units.
 const DEPTH: f64 = 60.0;
 /// Nodes with room for a last incomplete group of lanes.
@@ -115,14 +115,22 @@ impl Quadrature {
         let span = low..low + poisson.len();
         let (tiles, rest) = as_arrays::<TILE, _>(&self.densities);
         for (t, tile) in tiles.iter().enumerate() {
-            let row = |i: usize| &tile[i][span.clone()];
-            let sums = arch.dispatch(Dots(poisson, [row(0), row(1), row(2), row(3)]));
+            let [a, b, c, d] = tile;
+            let sums = arch.dispatch(Dots(
+                poisson,
+                [
+                    &a[span.clone()],
+                    &b[span.clone()],
+                    &c[span.clone()],
+                    &d[span.clone()],
+                ],
+            ));
             for (i, sum) in sums.into_iter().enumerate() {
                 take(t * TILE + i, sum);
             }
         }
         for (i, row) in rest.iter().enumerate() {
-            let [sum] = arch.dispatch(Dots(poisson, [&row[span.clone()]]));
+            let sum = arch.dispatch(Dot(poisson, &row[span.clone()]));
             take(tiles.len() * TILE + i, sum);
         }
     }
@@ -163,12 +171,16 @@ fn fill_poisson(k: usize, log_x: f64, nodes: std::ops::Range<usize>, scratch: &m
             *p = libm::exp(-rate);
         }
     } else {
-        let centre = libm::log(k as f64) - log_x;
         let count = k as f64;
-        let at_mode = log_poisson_at_mode(count);
-        for (j, p) in target.iter_mut().enumerate() {
+        let centre = libm::log(count) - log_x;
+        let at_mode = log_poisson_at_mode(count) + count;
+        for ((j, p), rate) in target
+            .iter_mut()
+            .enumerate()
+            .zip(&scratch.rates[start..end])
+        {
             let t = node(start + j) - centre;
-            *p = libm::exp(at_mode - count * (libm::expm1(t) - t));
+            *p = libm::exp(at_mode - (rate - count * t));
         }
     }
     scratch.poisson[end..(end + LANES).min(PADDED)].fill(0.0);
@@ -197,32 +209,51 @@ impl WithSimd for Multiply<'_> {
     }
 }
 
-/// Dot products of the first with each of the others; lengths are multiples of [`LANES`].
-struct Dots<'a, const N: usize>(&'a [f64], [&'a [f64]; N]);
+/// Dot product; lengths are a multiple of [`LANES`].
+struct Dot<'a>(&'a [f64], &'a [f64]);
 
-impl<const N: usize> WithSimd for Dots<'_, N> {
-    type Output = [f64; N];
+impl WithSimd for Dot<'_> {
+    type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> [f64; N] {
-        let (a, _) = as_arrays::<LANES, _>(self.0);
-        let mut rows: [&[[f64; LANES]]; N] = [&[]; N];
-        for (row, values) in rows.iter_mut().zip(self.1) {
-            *row = &as_arrays::<LANES, _>(values).0[..a.len()];
-        }
-        let mut sums = [[0.0; LANES]; N];
-        for (c, a) in a.iter().enumerate() {
-            for i in 0..N {
-                for lane in 0..LANES {
-                    sums[i][lane] += a[lane] * rows[i][c][lane];
-                }
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let (a, b) = (
+            as_arrays::<LANES, _>(self.0).0,
+            as_arrays::<LANES, _>(self.1).0,
+        );
+        let mut sums = [0.0; LANES];
+        for (a, b) in a.iter().zip(b) {
+            for lane in 0..LANES {
+                sums[lane] += a[lane] * b[lane];
             }
         }
-        let mut dots = [0.0; N];
-        for (dot, s) in dots.iter_mut().zip(sums) {
-            *dot = add_lanes(s);
+        add_lanes(sums)
+    }
+}
+
+/// [`Dot`] of the first with each of the others.
+struct Dots<'a>(&'a [f64], [&'a [f64]; TILE]);
+
+impl WithSimd for Dots<'_> {
+    type Output = [f64; TILE];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; TILE] {
+        let [r0, r1, r2, r3] = self.1;
+        let p = as_arrays::<LANES, _>(self.0).0;
+        let (r0, r1) = (as_arrays::<LANES, _>(r0).0, as_arrays::<LANES, _>(r1).0);
+        let (r2, r3) = (as_arrays::<LANES, _>(r2).0, as_arrays::<LANES, _>(r3).0);
+        let (mut s0, mut s1) = ([0.0; LANES], [0.0; LANES]);
+        let (mut s2, mut s3) = ([0.0; LANES], [0.0; LANES]);
+        for ((((p, r0), r1), r2), r3) in p.iter().zip(r0).zip(r1).zip(r2).zip(r3) {
+            for lane in 0..LANES {
+                s0[lane] += p[lane] * r0[lane];
+                s1[lane] += p[lane] * r1[lane];
+                s2[lane] += p[lane] * r2[lane];
+                s3[lane] += p[lane] * r3[lane];
+            }
         }
-        dots
+        [add_lanes(s0), add_lanes(s1), add_lanes(s2), add_lanes(s3)]
     }
 }
 
