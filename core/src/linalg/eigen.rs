@@ -9,10 +9,19 @@
 //! Time: about `2 n^3` flops to reduce, `6 n^3` for all vectors. Memory: the caller's matrices, and
 //! five vectors.
 
+use pulp::as_arrays_mut;
+
 use super::small::dot;
 
 /// Steps of QL for one eigenvalue before giving up; two or three are usual.
 const MAX_STEPS: u32 = 60;
+/// Columns of the vectors that are rotated together.
+const LANES: usize = 8;
+
+/// Places between the starts of two vectors of length `n`.
+pub const fn stride(n: usize) -> usize {
+    n.next_multiple_of(LANES)
+}
 
 /// A symmetric matrix reduced to tridiagonal form.
 #[derive(Debug)]
@@ -24,6 +33,8 @@ pub struct Tridiagonal {
     /// `2 / v^T v` of each reflection.
     weights: Vec<f64>,
     product: Vec<f64>,
+    /// Sine and cosine of the rotations of a step.
+    turns: Vec<[f64; 2]>,
     /// A power of two near the largest entry.
     unit: f64,
 }
@@ -37,6 +48,7 @@ impl Tridiagonal {
             off: vec![0.0; n],
             weights: vec![0.0; n],
             product: vec![0.0; n],
+            turns: vec![[0.0; 2]; n],
             unit: 1.0,
         }
     }
@@ -139,13 +151,15 @@ impl Tridiagonal {
         bound + 1e-15 * (1.0 + bound.abs())
     }
 
-    /// Finds all eigenvalues, and their vectors of the tridiagonal matrix in the rows of `vectors`.
+    /// Finds all eigenvalues, and their vectors of the tridiagonal matrix in the rows of `vectors`,
+    /// which are [`stride`] apart.
     /// False when they do not settle, which finite input does not do.
     #[inline(always)]
     pub fn diagonalise(&mut self, vectors: &mut [f64]) -> bool {
         let n = self.n;
         vectors.fill(0.0);
-        vectors.iter_mut().step_by(n + 1).for_each(|v| *v = 1.0);
+        let next = stride(n) + 1;
+        vectors.iter_mut().step_by(next).for_each(|v| *v = 1.0);
         for first in 0..n {
             let mut steps = 0;
             loop {
@@ -185,7 +199,6 @@ impl Tridiagonal {
     /// 2 x 2 corner that is nearer to its first entry.
     #[inline(always)]
     fn ql_step(&mut self, first: usize, last: usize, vectors: &mut [f64]) {
-        let n = self.n;
         let (d, e) = (&mut self.diagonal, &mut self.off);
         let half = (d[first + 1] - d[first]) / (2.0 * e[first]);
         let radius = (half * half + 1.0).sqrt();
@@ -198,6 +211,7 @@ impl Tridiagonal {
         let mut g = d[last] - d[first] + e[first] / away;
         e[last] = 0.0;
         let (mut sine, mut cosine, mut moved) = (1.0, 1.0, 0.0);
+        let mut stopped = None;
         for i in (first..last).rev() {
             let (f, b) = (sine * e[i], cosine * e[i]);
             let length = (f * f + g * g).sqrt();
@@ -205,25 +219,31 @@ impl Tridiagonal {
                 e[i + 1] = length;
             }
             if length == 0.0 {
-                d[i + 1] -= moved;
-                return;
+                stopped = Some(i + 1);
+                break;
             }
-            sine = f / length;
-            cosine = g / length;
+            let inverse = 1.0 / length;
+            sine = f * inverse;
+            cosine = g * inverse;
+            self.turns[i] = [sine, cosine];
             let held = d[i + 1] - moved;
             let change = (d[i] - held) * sine + 2.0 * cosine * b;
             moved = sine * change;
             d[i + 1] = held + moved;
             g = cosine * change - b;
-            let (upper, lower) = vectors[i * n..(i + 2) * n].split_at_mut(n);
-            for (x, y) in upper.iter_mut().zip(lower) {
-                let (above, below) = (*x, *y);
-                *y = sine * above + cosine * below;
-                *x = cosine * above - sine * below;
-            }
         }
-        d[first] -= moved;
-        e[first] = g;
+        let top = match stopped {
+            Some(row) => {
+                d[row] -= moved;
+                row
+            }
+            None => {
+                d[first] -= moved;
+                e[first] = g;
+                first
+            }
+        };
+        rotate(vectors, stride(self.n), top, &self.turns[top..last]);
     }
 
     /// Turns a vector of the tridiagonal matrix into one of the matrix that `reduce` was given;
@@ -242,6 +262,31 @@ impl Tridiagonal {
                 *x -= scale * v;
             }
         }
+    }
+}
+
+/// Rotates the rows `top` and `top + 1`, ..., from the last pair of `turns` to the first.
+///
+/// A row that two rotations share stays in registers between them.
+#[inline(always)]
+fn rotate(vectors: &mut [f64], stride: usize, top: usize, turns: &[[f64; 2]]) {
+    let (vectors, _) = as_arrays_mut::<LANES, _>(vectors);
+    let stride = stride / LANES;
+    for column in 0..stride {
+        let last = (top + turns.len()) * stride + column;
+        let mut below = vectors[last];
+        let mut at = last;
+        for &[sine, cosine] in turns.iter().rev() {
+            let above = vectors[at - stride];
+            let mut kept = [0.0; LANES];
+            for lane in 0..LANES {
+                kept[lane] = sine * above[lane] + cosine * below[lane];
+                below[lane] = cosine * above[lane] - sine * below[lane];
+            }
+            vectors[at] = kept;
+            at -= stride;
+        }
+        vectors[at] = below;
     }
 }
 

@@ -31,7 +31,7 @@ impl PsdScratch {
             arch,
             n,
             matrix: vec![0.0; n * n],
-            vectors: vec![0.0; n * n],
+            vectors: vec![0.0; n * eigen::stride(n)],
             tridiagonal: eigen::Tridiagonal::new(n),
         }
     }
@@ -63,7 +63,7 @@ pub fn clamp(h: &mut [f64], n: usize, floor: f64, scratch: &mut PsdScratch) -> O
             n,
             floor,
             matrix: &mut scratch.matrix[..n * n],
-            vectors: &mut scratch.vectors[..n * n],
+            vectors: &mut scratch.vectors[..n * eigen::stride(n)],
             tridiagonal: &mut scratch.tridiagonal,
         }),
     }
@@ -131,7 +131,8 @@ impl WithSimd for General<'_> {
             return None;
         }
         let mut largest = floor;
-        for (i, v) in vectors.chunks_exact_mut(n).enumerate() {
+        let rows = vectors.chunks_exact_mut(eigen::stride(n));
+        for (i, v) in rows.map(|row| &mut row[..n]).enumerate() {
             let value = tridiagonal.values()[i];
             if value < floor {
                 tridiagonal.rotate_back(matrix, v);

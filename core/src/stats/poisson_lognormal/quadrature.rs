@@ -11,16 +11,18 @@
 use pulp::{Arch, Simd, WithSimd, as_arrays};
 
 use super::density::{N_NODES, NoiseDensity, REACH, STEP, node};
-use super::likelihood::{LANES, add_lanes};
 
 /// Counts between two fresh starts of the recurrence.
 const ROW_BLOCK: usize = 64;
 /// How far below its mode the Poisson factor is followed, in natural log units.
 const DEPTH: f64 = 60.0;
-/// Nodes with room for a last incomplete group of lanes.
-const PADDED: usize = N_NODES + LANES;
-/// Densities summed in one pass.
-const TILE: usize = 4;
+/// Nodes with room for a last incomplete group of partial sums.
+const PADDED: usize = N_NODES + QUAD;
+/// Counts and densities summed in one pass.
+const ROWS: usize = 4;
+const KEYS: usize = 2;
+/// Partial sums of a pair.
+const QUAD: usize = 4;
 
 /// What all knots share: the densities at the nodes and the windows of the counts.
 #[derive(Debug)]
@@ -38,7 +40,10 @@ pub(super) struct Quadrature {
 #[derive(Debug)]
 pub(super) struct Scratch {
     rates: Vec<f64>,
+    /// Poisson factor of the next count, without the factorial of its place in the block.
     poisson: Vec<f64>,
+    /// The same for the counts of one pass.
+    rows: [Vec<f64>; ROWS],
 }
 
 impl Scratch {
@@ -46,6 +51,7 @@ impl Scratch {
         Scratch {
             rates: vec![0.0; PADDED],
             poisson: vec![0.0; PADDED],
+            rows: std::array::from_fn(|_| vec![0.0; PADDED]),
         }
     }
 }
@@ -66,7 +72,7 @@ impl Quadrature {
             n_rows,
             densities,
             growth: (0..N_NODES).map(|j| libm::exp(node(j))).collect(),
-            windows: (0..n_rows).map(window).collect(),
+            windows: (0..n_rows.next_multiple_of(ROWS)).map(window).collect(),
         }
     }
 
@@ -77,24 +83,28 @@ impl Quadrature {
         }
         let log_x = libm::log(x);
         for first in (0..self.n_rows).step_by(ROW_BLOCK) {
-            let rows = first..(first + ROW_BLOCK).min(self.n_rows);
-            let (start, end) = (
-                self.nodes(first, log_x).0,
-                self.nodes(rows.end - 1, log_x).1,
-            );
-            fill_poisson(first, log_x, start..end, scratch);
-            let (mut low, mut scale) = (start, STEP);
-            for k in rows {
-                let (own_low, high) = self.nodes(k, log_x);
-                low = low.max(own_low);
-                if k > first {
-                    scale /= k as f64;
-                    let moved = &mut scratch.poisson[low..end];
-                    arch.dispatch(Multiply(moved, &scratch.rates[low..end]));
+            let last = (first + ROW_BLOCK).min(self.windows.len());
+            let (mut low, _) = self.nodes(first, log_x);
+            let (_, end) = self.nodes(last - 1, log_x);
+            fill_poisson(first, log_x, low..end, scratch);
+            let mut scale = STEP;
+            for k in (first..last).step_by(ROWS) {
+                low = low.max(self.nodes(k, log_x).0);
+                arch.dispatch(Advance::over(low..end, scratch));
+                let (_, high) = self.nodes(k + ROWS - 1, log_x);
+                let high = low + (high - low).next_multiple_of(QUAD);
+                let rows = scratch.rows.each_ref().map(|row| &row[low..high]);
+                let mut scales = [0.0; ROWS];
+                for (k, target) in (k..).zip(&mut scales) {
+                    if k > first {
+                        scale /= k as f64;
+                    }
+                    *target = scale;
                 }
-                let high = low + (high - low).next_multiple_of(LANES);
-                self.sum(arch, &scratch.poisson[low..high], low, |key, sum| {
-                    out[key * self.n_rows + k] = libm::log(sum * scale);
+                self.sum(arch, rows, low, |key, sums| {
+                    for (i, sum) in sums.into_iter().enumerate().take(self.n_rows - k) {
+                        out[key * self.n_rows + k + i] = libm::log(sum * scales[i]);
+                    }
                 });
             }
         }
@@ -110,28 +120,27 @@ impl Quadrature {
         (low as usize, high as usize + 1)
     }
 
-    /// Sums of `poisson` against every density from node `low` on.
-    fn sum(&self, arch: Arch, poisson: &[f64], low: usize, mut take: impl FnMut(usize, f64)) {
-        let span = low..low + poisson.len();
-        let (tiles, rest) = as_arrays::<TILE, _>(&self.densities);
-        for (t, tile) in tiles.iter().enumerate() {
-            let [a, b, c, d] = tile;
-            let sums = arch.dispatch(Dots(
-                poisson,
-                [
-                    &a[span.clone()],
-                    &b[span.clone()],
-                    &c[span.clone()],
-                    &d[span.clone()],
-                ],
-            ));
-            for (i, sum) in sums.into_iter().enumerate() {
-                take(t * TILE + i, sum);
+    /// Sums of each of `rows`, which begin at node `low`, against every density.
+    fn sum(
+        &self,
+        arch: Arch,
+        rows: [&[f64]; ROWS],
+        low: usize,
+        mut take: impl FnMut(usize, [f64; ROWS]),
+    ) {
+        let span = low..low + rows[0].len();
+        let (pairs, rest) = as_arrays::<KEYS, _>(&self.densities);
+        for (t, [a, b]) in pairs.iter().enumerate() {
+            let keys = [&a[span.clone()], &b[span.clone()]];
+            let sums = arch.dispatch(Sums { rows, keys });
+            for (i, sums) in sums.into_iter().enumerate() {
+                take(t * KEYS + i, sums);
             }
         }
-        for (i, row) in rest.iter().enumerate() {
-            let sum = arch.dispatch(Dot(poisson, &row[span.clone()]));
-            take(tiles.len() * TILE + i, sum);
+        if let [row] = rest {
+            // The other half is thrown away: one way to sum, whatever the number of densities.
+            let keys = [&row[span.clone()], &row[span]];
+            take(pairs.len() * KEYS, arch.dispatch(Sums { rows, keys })[0]);
         }
     }
 }
@@ -183,7 +192,9 @@ fn fill_poisson(k: usize, log_x: f64, nodes: std::ops::Range<usize>, scratch: &m
             *p = libm::exp(at_mode - (rate - count * t));
         }
     }
-    scratch.poisson[end..(end + LANES).min(PADDED)].fill(0.0);
+    for row in &mut scratch.rows {
+        row[end..(end + QUAD).min(PADDED)].fill(0.0);
+    }
 }
 
 /// `k log k - k - log k!` by Stirling's series; `k` is at least [`ROW_BLOCK`].
@@ -195,65 +206,77 @@ fn log_poisson_at_mode(k: f64) -> f64 {
     -0.5 * libm::log(std::f64::consts::TAU * k) - series
 }
 
-/// Multiplies the first by the second, element by element.
-struct Multiply<'a>(&'a mut [f64], &'a [f64]);
+/// Makes the Poisson factors of the next [`ROWS`] counts, and of the one after them.
+struct Advance<'a> {
+    rates: &'a [f64],
+    poisson: &'a mut [f64],
+    rows: [&'a mut [f64]; ROWS],
+}
 
-impl WithSimd for Multiply<'_> {
+impl<'a> Advance<'a> {
+    fn over(nodes: std::ops::Range<usize>, scratch: &'a mut Scratch) -> Self {
+        Advance {
+            rates: &scratch.rates[nodes.clone()],
+            poisson: &mut scratch.poisson[nodes.clone()],
+            rows: scratch.rows.each_mut().map(|row| &mut row[nodes.clone()]),
+        }
+    }
+}
+
+impl WithSimd for Advance<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (value, factor) in self.0.iter_mut().zip(self.1) {
-            *value *= factor;
+        let [r0, r1, r2, r3] = self.rows;
+        let rows = r0.iter_mut().zip(r1).zip(r2).zip(r3);
+        for (((((r0, r1), r2), r3), p), rate) in rows.zip(self.poisson).zip(self.rates) {
+            *r0 = *p;
+            *r1 = *r0 * rate;
+            *r2 = *r1 * rate;
+            *r3 = *r2 * rate;
+            *p = *r3 * rate;
         }
     }
 }
 
-/// Dot product; lengths are a multiple of [`LANES`].
-struct Dot<'a>(&'a [f64], &'a [f64]);
-
-impl WithSimd for Dot<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f64 {
-        let (a, b) = (
-            as_arrays::<LANES, _>(self.0).0,
-            as_arrays::<LANES, _>(self.1).0,
-        );
-        let mut sums = [0.0; LANES];
-        for (a, b) in a.iter().zip(b) {
-            for lane in 0..LANES {
-                sums[lane] += a[lane] * b[lane];
-            }
-        }
-        add_lanes(sums)
-    }
+/// Dot products of every row with every density; lengths are a multiple of [`QUAD`].
+struct Sums<'a> {
+    rows: [&'a [f64]; ROWS],
+    keys: [&'a [f64]; KEYS],
 }
 
-/// [`Dot`] of the first with each of the others.
-struct Dots<'a>(&'a [f64], [&'a [f64]; TILE]);
-
-impl WithSimd for Dots<'_> {
-    type Output = [f64; TILE];
+impl WithSimd for Sums<'_> {
+    type Output = [[f64; ROWS]; KEYS];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> [f64; TILE] {
-        let [r0, r1, r2, r3] = self.1;
-        let p = as_arrays::<LANES, _>(self.0).0;
-        let (r0, r1) = (as_arrays::<LANES, _>(r0).0, as_arrays::<LANES, _>(r1).0);
-        let (r2, r3) = (as_arrays::<LANES, _>(r2).0, as_arrays::<LANES, _>(r3).0);
-        let (mut s0, mut s1) = ([0.0; LANES], [0.0; LANES]);
-        let (mut s2, mut s3) = ([0.0; LANES], [0.0; LANES]);
-        for ((((p, r0), r1), r2), r3) in p.iter().zip(r0).zip(r1).zip(r2).zip(r3) {
-            for lane in 0..LANES {
-                s0[lane] += p[lane] * r0[lane];
-                s1[lane] += p[lane] * r1[lane];
-                s2[lane] += p[lane] * r2[lane];
-                s3[lane] += p[lane] * r3[lane];
+    fn with_simd<S: Simd>(self, _: S) -> [[f64; ROWS]; KEYS] {
+        let [r0, r1, r2, r3] = self.rows;
+        let [k0, k1] = self.keys;
+        let (r0, r1) = (as_arrays::<QUAD, _>(r0).0, as_arrays::<QUAD, _>(r1).0);
+        let (r2, r3) = (as_arrays::<QUAD, _>(r2).0, as_arrays::<QUAD, _>(r3).0);
+        let (k0, k1) = (as_arrays::<QUAD, _>(k0).0, as_arrays::<QUAD, _>(k1).0);
+        let mut sums = [[[0.0; QUAD]; ROWS]; KEYS];
+        let rows = r0.iter().zip(r1).zip(r2).zip(r3);
+        for ((((r0, r1), r2), r3), (k0, k1)) in rows.zip(k0.iter().zip(k1)) {
+            for lane in 0..QUAD {
+                sums[0][0][lane] += r0[lane] * k0[lane];
+                sums[0][1][lane] += r1[lane] * k0[lane];
+                sums[0][2][lane] += r2[lane] * k0[lane];
+                sums[0][3][lane] += r3[lane] * k0[lane];
+                sums[1][0][lane] += r0[lane] * k1[lane];
+                sums[1][1][lane] += r1[lane] * k1[lane];
+                sums[1][2][lane] += r2[lane] * k1[lane];
+                sums[1][3][lane] += r3[lane] * k1[lane];
             }
         }
-        [add_lanes(s0), add_lanes(s1), add_lanes(s2), add_lanes(s3)]
+        let mut totals = [[0.0; ROWS]; KEYS];
+        for (totals, sums) in totals.iter_mut().zip(sums) {
+            for (total, s) in totals.iter_mut().zip(sums) {
+                *total = (s[0] + s[2]) + (s[1] + s[3]);
+            }
+        }
+        totals
     }
 }
 
