@@ -214,7 +214,8 @@ impl Tridiagonal {
         let mut stopped = None;
         for i in (first..last).rev() {
             let (f, b) = (sine * e[i], cosine * e[i]);
-            let length = (f * f + g * g).sqrt();
+            let square = f * f + g * g;
+            let length = square.sqrt();
             if i + 1 < last {
                 e[i + 1] = length;
             }
@@ -222,7 +223,8 @@ impl Tridiagonal {
                 stopped = Some(i + 1);
                 break;
             }
-            let inverse = 1.0 / length;
+            // Root and quotient do not wait for each other.
+            let inverse = length * (1.0 / square);
             sine = f * inverse;
             cosine = g * inverse;
             self.turns[i] = [sine, cosine];
