@@ -1,2 +1,33 @@
-//! x
-fn main() {}
+//! `cyto`: the command line of Cytosol.
+//!
+//! Arguments, progress and printing; all computing is done by the `cytosol` crate, which this
+//! program uses as any other would.
+
+mod args;
+mod demo;
+mod failure;
+mod host;
+mod info;
+mod input;
+mod picture;
+mod rctd;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, RctdCommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (outcome, json) = match &cli.command {
+        Command::Info(args) => (info::run(args), args.json),
+        Command::Rctd(RctdCommand::Validate(args)) => (rctd::validate::run(args), args.json),
+        Command::Rctd(RctdCommand::Run(args)) => (rctd::run(args), args.json),
+        Command::Demo(args) => (demo::run(args), false),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => failure::report(&error, json),
+    }
+}

@@ -2,6 +2,8 @@
 
 mod atomic_file;
 mod fingerprint;
+mod journal;
 
 pub use atomic_file::AtomicFile;
 pub use fingerprint::Fingerprint;
+pub use journal::Journal;

@@ -16,6 +16,8 @@ pub struct OpenOptions {
     pub layer: Option<String>,
     /// `.h5ad`: read `raw/X` and `raw/var` in place of `X` and `var`.
     pub use_raw: bool,
+    /// `.h5ad`: read these arrays of `obsm` however wide they are (narrow ones are always read).
+    pub obsm: Vec<String>,
     /// 10x `.h5`: keep the genes of this genome.
     pub genome: Option<String>,
     /// 10x: keep the features of type "Gene Expression" only (default true).
@@ -40,6 +42,7 @@ impl Default for OpenOptions {
         OpenOptions {
             layer: None,
             use_raw: false,
+            obsm: Vec::new(),
             genome: None,
             gex_only: true,
             var_names: VarNames::default(),

@@ -47,6 +47,9 @@ fn check_options(format: Format, options: &OpenOptions) -> Result<()> {
     if options.use_raw && !is(&[Format::H5ad]) {
         return refuse("use_raw", "h5ad");
     }
+    if !options.obsm.is_empty() && !is(&[Format::H5ad]) {
+        return refuse("obsm", "h5ad");
+    }
     if options.genome.is_some() && !is(&[Format::TenxH5]) {
         return refuse("genome", "10x_h5");
     }

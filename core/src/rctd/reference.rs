@@ -492,21 +492,23 @@ fn keep_types(
     }
     let (kept, rare): (Vec<usize>, Vec<usize>) =
         (0..names.len()).partition(|&t| cells[t] >= options.cell_min);
+    let listed: Vec<String> = rare
+        .iter()
+        .map(|&t| format!("{} ({} cells)", names[t], cells[t]))
+        .collect();
+    let listed = listed.join(", ");
     if !rare.is_empty() {
-        let listed: Vec<String> = rare
-            .iter()
-            .map(|&t| format!("{} ({} cells)", names[t], cells[t]))
-            .collect();
         warnings.push(format!(
-            "cell types with fewer than cell_min = {} cells are left out: {}",
-            options.cell_min,
-            listed.join(", ")
+            "cell types with fewer than cell_min = {} cells are left out: {listed}",
+            options.cell_min
         ));
     }
     if kept.len() < 2 {
         return Err(Error::data(format!(
-            "reference: {} cell types have at least cell_min = {} cells; at least 2 are needed",
+            "reference: {} of {} cell types have at least cell_min = {} cells, at least 2 are \
+             needed; these have fewer: {listed}",
             kept.len(),
+            names.len(),
             options.cell_min
         ))
         .with_reason(Reason::TooFewCells {

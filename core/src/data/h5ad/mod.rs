@@ -28,3 +28,9 @@ mod writer;
 
 pub use reader::open;
 pub use writer::{annotate, create};
+
+/// Version of the HDF5 library in use, for example `"1.10.8"`.
+pub fn library_version() -> String {
+    let (major, minor, patch) = hdf5::library_version();
+    format!("{major}.{minor}.{patch}")
+}

@@ -11,29 +11,47 @@ use super::array::{NumberArray, number_kind};
 use super::encoding::{TableReader, encoding_of};
 use super::reader::{is_group, member_names};
 use crate::data::dataset::DenseArray;
-use crate::error::Result;
+use crate::error::{Error, Reason, Result, name_some};
 
 /// Arrays of more columns are not read.
 pub(super) const MOST_COLUMNS: usize = 4;
 
-/// Reads every array of `obsm` with at most [`MOST_COLUMNS`] columns; also frames, when all their
-/// columns are numbers.
+/// Reads every array of `obsm` with at most [`MOST_COLUMNS`] columns, and those `wanted` by name;
+/// also frames, when all their columns are numbers.
 pub(super) fn read(
     path: &Path,
     root: &Group,
     n_cells: usize,
+    wanted: &[String],
     warnings: &mut Vec<String>,
 ) -> Result<Vec<(String, DenseArray)>> {
     let mut arrays = Vec::new();
+    let present = member_names(root, "obsm");
+    if let Some(absent) = wanted.iter().find(|name| !present.contains(name)) {
+        let message = format!(
+            "there is no obsm/{absent}; present: {}",
+            name_some(&present, 20)
+        );
+        return Err(
+            Error::format(path, message).with_reason(Reason::MissingKey {
+                key: format!("obsm/{absent}"),
+            }),
+        );
+    }
     let Ok(obsm) = root.group("obsm") else {
         return Ok(arrays);
     };
-    for name in member_names(root, "obsm") {
+    for name in present {
         let key = format!("obsm/{name}");
         let array = if is_group(&obsm, &name) {
             read_frame(path, root, &obsm, &name, warnings)?
         } else {
-            read_array(path, &obsm, &name, warnings)?
+            let most = if wanted.contains(&name) {
+                usize::MAX
+            } else {
+                MOST_COLUMNS
+            };
+            read_array(path, &obsm, &name, most, warnings)?
         };
         match array {
             Some(array) if array.n_rows == n_cells => arrays.push((name, array)),
@@ -51,6 +69,7 @@ fn read_array(
     path: &Path,
     obsm: &Group,
     name: &str,
+    most_columns: usize,
     warnings: &mut Vec<String>,
 ) -> Result<Option<DenseArray>> {
     let key = format!("obsm/{name}");
@@ -63,7 +82,7 @@ fn read_array(
         warnings.push(format!("{key}: not a matrix of numbers; not read"));
         return Ok(None);
     }
-    if shape.get(1).is_some_and(|&n| n > MOST_COLUMNS) {
+    if shape.get(1).is_some_and(|&n| n > most_columns) {
         return Ok(None);
     }
     let array = NumberArray::open(path, dataset, &key)?;

@@ -40,7 +40,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let var = tables.read(&var_name)?;
     let (counts, mut info) = open_matrix(path, root, &matrix)?;
     check_shape(path, &matrix, counts.as_ref(), obs.n_rows(), var.n_rows())?;
-    let obsm = obsm::read(path, root, obs.n_rows(), &mut warnings)?;
+    let obsm = obsm::read(path, root, obs.n_rows(), &options.obsm, &mut warnings)?;
     warn_of_duplicates("obs", &obs.index, &mut warnings);
     warn_of_duplicates(&var_name, &var.index, &mut warnings);
     info.n_cells = counts.n_cells();

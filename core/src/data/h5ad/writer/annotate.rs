@@ -38,7 +38,7 @@ pub fn annotate(
         .map_err(|e| Error::io(source, "reading its length", e))?
         .len();
     out.check_space(length + new_bytes(&annotations, n_cells) + OVERHEAD)?;
-    copy(ctx, source, &mut out, length)?;
+    copy(ctx, source, target, &mut out, length)?;
     let steps = annotations.obs.len() + annotations.obsm.len() + annotations.uns.len();
     let stage = ctx.stage("annotate_h5ad", steps as u64 + 2)?;
     let elements = Elements { path: target };
@@ -104,13 +104,20 @@ fn new_bytes(annotations: &Annotations<'_>, n_cells: usize) -> u64 {
     (obs + obsm) as u64
 }
 
-fn copy(ctx: &Context, source: &Path, out: &mut AtomicFile, length: u64) -> Result<()> {
+fn copy(
+    ctx: &Context,
+    source: &Path,
+    target: &Path,
+    out: &mut AtomicFile,
+    length: u64,
+) -> Result<()> {
+    let doing = format!("copying {} to a temporary file", source.display());
     let stage = ctx.stage("copy_h5ad", length)?;
     let mut from = File::open(source).map_err(|e| Error::io(source, "opening", e))?;
     let mut done = 0;
     loop {
         let step = std::io::copy(&mut (&mut from).take(COPY_STEP), out.file_mut())
-            .map_err(|e| Error::io(source, "copying to a temporary file", e))?;
+            .map_err(|e| Error::io(target, &doing, e))?;
         if step == 0 {
             break;
         }

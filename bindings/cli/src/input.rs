@@ -1,0 +1,114 @@
+//! Opening the two inputs of RCTD, with messages that say which of them is at fault.
+
+use std::path::Path;
+
+use cytosol::data::dataset::VarNames;
+use cytosol::data::{Categorical, Column, Dataset, Format, OpenOptions, detect, open};
+use cytosol::error::name_some;
+use cytosol::{Error, ErrorKind, Result};
+
+use crate::args::InputArgs;
+
+/// Opens the spatial counts.
+///
+/// # Errors
+/// As [`cytosol::data::open`].
+pub fn open_spatial(input: &InputArgs) -> Result<Dataset> {
+    let mut options = OpenOptions::default();
+    options.layer = input.spatial_layer.clone();
+    options.use_raw = input.spatial_raw;
+    options.genome = input.genome.clone();
+    open_one(&input.spatial, options, input.gene_ids)
+        .map_err(|e| e.in_context("spatial").with_argument("spatial"))
+}
+
+/// Opens the reference.
+///
+/// # Errors
+/// As [`cytosol::data::open`].
+pub fn open_reference(input: &InputArgs) -> Result<Dataset> {
+    let mut options = OpenOptions::default();
+    options.layer = input.reference_layer.clone();
+    options.use_raw = input.reference_raw;
+    open_one(&input.reference, options, input.gene_ids)
+        .map_err(|e| e.in_context("reference").with_argument("reference"))
+}
+
+fn open_one(path: &Path, mut options: OpenOptions, gene_ids: bool) -> Result<Dataset> {
+    refuse_zarr(path)?;
+    // The other input may be of a kind that has one name a gene only.
+    let has_ids = || {
+        let kinds = [Format::TenxH5, Format::Mtx, Format::Visium];
+        detect(path).map(|format| kinds.contains(&format))
+    };
+    if gene_ids && has_ids()? {
+        options.var_names = VarNames::GeneIds;
+    }
+    open(path, &options)
+}
+
+/// zarr stores are folders that would otherwise be taken for broken MTX folders.
+fn refuse_zarr(path: &Path) -> Result<()> {
+    let is_zarr = [".zgroup", ".zattrs", "zarr.json"]
+        .iter()
+        .any(|name| path.join(name).exists());
+    if !is_zarr {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "{}: zarr stores cannot be read; write the data to an .h5ad file",
+            path.display()
+        ),
+    )
+    .with_file(path))
+}
+
+/// The cell type of every reference cell.
+///
+/// Categories keep their order; other columns are sorted as R sorts them.
+///
+/// # Errors
+/// `NotFound` when the column does not exist (the message names those that do); `InvalidData` when
+/// labels are missing or are not labels.
+pub fn cell_types(reference: &Dataset, column: &str) -> Result<Categorical> {
+    let values = reference
+        .obs
+        .require("reference obs", column)
+        .map_err(|e| e.with_argument("cell-type-col"))?;
+    let labels = match values {
+        Column::Categorical(labels) => labels.clone(),
+        Column::Text(labels) => Categorical::from_labels(labels),
+        Column::I64(labels) => from_numbers(labels),
+        Column::I32(labels) => from_numbers(labels),
+        Column::Bool(labels) => from_numbers(labels),
+        _ => {
+            return Err(Error::data(format!(
+                "reference obs column {column:?} holds fractions; cell types must be text, \
+                 categories or whole numbers"
+            ))
+            .with_argument("cell-type-col"));
+        }
+    };
+    let missing: Vec<&str> = (0..labels.codes.len())
+        .filter(|&row| labels.label(row).is_none_or(str::is_empty))
+        .map(|row| reference.obs.index[row].as_str())
+        .collect();
+    if missing.is_empty() {
+        return Ok(labels);
+    }
+    Err(Error::data(format!(
+        "reference obs column {column:?}: {} of {} cells have no cell type (cells {}); give them \
+         one or remove them",
+        missing.len(),
+        labels.codes.len(),
+        name_some(&missing, 3)
+    ))
+    .with_argument("cell-type-col"))
+}
+
+fn from_numbers<T: ToString>(labels: &[T]) -> Categorical {
+    let labels: Vec<String> = labels.iter().map(T::to_string).collect();
+    Categorical::from_labels(&labels)
+}

@@ -1,0 +1,10 @@
+//! End-to-end tests of the binary: what a user types, what comes back, what lies on disk.
+
+mod faults;
+mod info;
+mod lab;
+mod options;
+mod repository;
+mod resume;
+mod run;
+mod validate;

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Every check, one line each: ok, FAIL (with the end of its output) or SKIP with the reason.
+# Ends with 1 when a check failed. With CI set, a check may be skipped only for want of a GPU.
+set -u
+cd "$(dirname "$0")/.."
+PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$HOME/.cargo/bin:$PATH"
+export PATH CARGO_TERM_COLOR=never
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+failed=0
+
+say() { printf '%-5s %s\n' "$1" "$2"; }
+
+part() { # part NAME COMMAND...
+    name=$1
+    shift
+    begun=$(date +%s)
+    if "$@" >"$logs/log" 2>&1; then
+        say ok "$name ($(($(date +%s) - begun)) s)"
+    else
+        failed=1
+        say FAIL "$name: $*"
+        tail -n 60 "$logs/log" | sed 's/^/      | /'
+    fi
+}
+
+skip() { # skip NAME REASON [gpu]
+    if [ -n "${CI:-}" ] && [ "${3:-}" != gpu ]; then
+        failed=1
+        say FAIL "$1: skipped, which is not allowed here: $2"
+    else
+        say SKIP "$1: $2"
+    fi
+}
+
+# One profile and one set of features, so that the dependencies are compiled once.
+part "release build" cargo build --release --locked --workspace
+part "format" cargo fmt --all --check
+part "clippy" cargo clippy --release --locked --workspace --all-targets -- -D warnings
+for features in "" "hdf5,blosc"; do
+    part "builds with features: ${features:-none}" \
+        cargo check --release --locked -p cytosol -p cytosol-capi --no-default-features \
+        --features "$features"
+done
+part "unit, property, format and end-to-end tests" cargo test --release --locked --workspace -q
+part "documentation" env RUSTDOCFLAGS="-D warnings" \
+    cargo doc --release --locked --no-deps -p cytosol -p cytosol-capi -q
+if [ -f capi/examples/gen_header.rs ]; then
+    part "C header is current" \
+        cargo run --release --locked -q -p cytosol-capi --example gen_header -- --check
+fi
+if [ -f tests/abi/run.sh ]; then
+    # Prints its own parts; their lines are shown as they are.
+    if sh tests/abi/run.sh >"$logs/abi" 2>&1; then
+        cat "$logs/abi"
+    else
+        failed=1
+        say FAIL "C ABI"
+        tail -n 60 "$logs/abi" | sed 's/^/      | /'
+    fi
+    if [ -n "${CI:-}" ] && grep '^SKIP' "$logs/abi" | grep -vqi gpu; then
+        failed=1
+        say FAIL "C ABI: a check was skipped, which is not allowed here"
+    fi
+fi
+part "demo" target/release/cyto demo --out "$logs/demo" --quiet
+if command -v nvidia-smi >/dev/null 2>&1; then
+    skip "GPU" "no kernels in this version" gpu
+else
+    skip "GPU" "no GPU on this machine" gpu
+fi
+
+if [ "$failed" = 0 ]; then
+    echo "all checks passed"
+else
+    echo "some checks failed"
+fi
+exit "$failed"
