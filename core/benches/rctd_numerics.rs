@@ -1,6 +1,7 @@
 //! Time of the numerical parts of RCTD on one thread: tables, evaluation, quadratic problems, fits.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -8,7 +9,7 @@ use cytosol::linalg::{psd, qp};
 use cytosol::par::rng::stream;
 use cytosol::rctd::irwls::{Design, PixelCounts, Problem, SolveOptions, Workspace};
 use cytosol::stats::poisson_lognormal::grid::sigma_keys;
-use cytosol::stats::poisson_lognormal::{LambdaCells, LikelihoodTable};
+use cytosol::stats::poisson_lognormal::{CountRows, LambdaCells, LikelihoodTable};
 use cytosol::{Context, ContextOptions};
 
 const N_GENES: usize = 1100;
@@ -21,14 +22,18 @@ fn context(threads: usize) -> Context {
     Context::new(&options).expect("pool")
 }
 
+fn rows(n_rows: usize) -> Arc<CountRows> {
+    Arc::new(CountRows::up_to(n_rows as u32 - 1))
+}
+
 fn table(n_rows: usize) -> LikelihoodTable {
-    LikelihoodTable::build(&context(1), &[84], n_rows)
+    LikelihoodTable::build(&context(1), &[84], &rows(n_rows))
         .expect("built")
         .remove(0)
 }
 
 /// Profiles with a few strong genes a type, and one pixel made of the first two types.
-fn inputs(n_types: usize) -> (Design, PixelCounts, Vec<u32>, Vec<f64>) {
+fn inputs(n_types: usize, rows: &Arc<CountRows>) -> (Design, PixelCounts, Vec<u32>, Vec<f64>) {
     let mut random = stream(1, "profiles", 0);
     let mut values: Vec<f64> = (0..N_GENES * n_types)
         .map(|i| {
@@ -60,7 +65,7 @@ fn inputs(n_types: usize) -> (Design, PixelCounts, Vec<u32>, Vec<f64>) {
             k
         })
         .collect();
-    let mut pixel = PixelCounts::new(N_GENES);
+    let mut pixel = PixelCounts::new(N_GENES, rows);
     pixel.set((0..).zip(counts.iter().copied()).filter(|e| e.1 > 0));
     (
         Design::new(&values, N_GENES, n_types),
@@ -78,15 +83,15 @@ fn tables(c: &mut Criterion) {
     for (threads, keys) in [(1, 1), (1, 17), (2, 17)] {
         let ctx = context(threads);
         group.bench_function(format!("{keys} keys, 200 rows, {threads} threads"), |b| {
-            b.iter(|| LikelihoodTable::build(&ctx, &sigma_keys()[60..60 + keys], 200));
+            b.iter(|| LikelihoodTable::build(&ctx, &sigma_keys()[60..60 + keys], &rows(200)));
         });
     }
     group.finish();
 }
 
 fn evaluation(c: &mut Criterion) {
-    let (_, _, counts, lambda) = inputs(N_TYPES);
     let table = table(1001);
+    let (_, _, counts, lambda) = inputs(N_TYPES, table.rows());
     c.bench_function("log-probability and derivatives, 1100 genes", |b| {
         b.iter(|| {
             let entries = counts.iter().zip(&lambda);
@@ -95,7 +100,7 @@ fn evaluation(c: &mut Criterion) {
             })
         });
     });
-    let mut cells = LambdaCells::new();
+    let mut cells = LambdaCells::new(table.rows());
     c.bench_function("score: cells of 1100 entries", |b| {
         b.iter(|| cells.locate(&counts, &lambda, black_box(1.1)));
     });
@@ -150,8 +155,8 @@ fn small_problems(c: &mut Criterion) {
 }
 
 fn fits(c: &mut Criterion) {
-    let (design, pixel, ..) = inputs(N_TYPES);
-    let table = table(pixel.max_count() as usize + 1);
+    let table = table(1001);
+    let (design, pixel, ..) = inputs(N_TYPES, table.rows());
     let problem = Problem {
         design: &design,
         pixel: &pixel,

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cytosol::Context;
 use cytosol::rctd::irwls::{Design, PixelCounts, Problem, SolveOptions, Workspace};
-use cytosol::stats::poisson_lognormal::grid::KNOTS;
-use cytosol::stats::poisson_lognormal::table::row_offset;
-use cytosol::stats::poisson_lognormal::{LikelihoodTables, MAX_ROWS};
+use cytosol::stats::poisson_lognormal::grid::{KNOTS, N_KNOTS};
+use cytosol::stats::poisson_lognormal::{CountRows, LikelihoodTables, MAX_ROWS};
 
 fn golden(test: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("CYTO_SHARED").map_or_else(
@@ -80,11 +80,10 @@ fn tables_and_evaluation_are_spacexrs() {
         return;
     };
     let ctx = Context::single_threaded().expect("pool");
-    let mut tables = LikelihoodTables::new();
     for table in cytosol::stats::poisson_lognormal::LikelihoodTable::build(
         &ctx,
         &[10, 25, 84, 100, 200],
-        MAX_ROWS,
+        &all_rows(),
     )
     .expect("built")
     {
@@ -94,7 +93,7 @@ fn tables_and_evaluation_are_spacexrs() {
                 continue;
             }
             let (k, m) = (integer(&row[1]), integer(&row[2]) as usize - 1);
-            let record = table.records()[k as usize * row_offset(1) + m];
+            let record = table.records()[k as usize * N_KNOTS + m];
             worst[0] = worst[0].max((record[0] - number(&row[4])).abs());
             worst[1] = worst[1].max(off(record[2], number(&row[5]), 1e-6));
         }
@@ -108,9 +107,8 @@ fn tables_and_evaluation_are_spacexrs() {
         // The printed values carry rounding of 1e-12 in Q, divided by the square of the spacing.
         assert!(worst[1] <= 1e-5);
     }
-    tables
-        .ensure(&ctx, &[10, 25, 84, 100, 200], 1000)
-        .expect("built");
+    let mut tables = LikelihoodTables::new(all_rows());
+    tables.ensure(&ctx, &[10, 25, 84, 100, 200]).expect("built");
     let mut worst = [0.0_f64; 3];
     for row in &rows(&folder.join("likelihood/calc_q_samples.csv.gz"))[1..] {
         let table = tables.get(integer(&row[0])).expect("built");
@@ -127,6 +125,11 @@ fn tables_and_evaluation_are_spacexrs() {
 struct Vignette {
     design: Design,
     pixels: HashMap<String, (PixelCounts, f64)>,
+    rows: Arc<CountRows>,
+}
+
+fn all_rows() -> Arc<CountRows> {
+    Arc::new(CountRows::up_to(MAX_ROWS as u32))
 }
 
 fn vignette(folder: &Path) -> Vignette {
@@ -153,11 +156,12 @@ fn vignette(folder: &Path) -> Vignette {
             pixel.1.push(integer(&row[2]));
         }
     }
+    let rows = all_rows();
     let pixels = barcodes
         .iter()
         .zip(&counts)
         .map(|(row, (genes_of_pixel, counts))| {
-            let mut pixel = PixelCounts::new(genes.len());
+            let mut pixel = PixelCounts::new(genes.len(), &rows);
             pixel.set(genes_of_pixel.iter().copied().zip(counts.iter().copied()));
             (row[0].clone(), (pixel, number(&row[3])))
         })
@@ -165,6 +169,7 @@ fn vignette(folder: &Path) -> Vignette {
     Vignette {
         design: Design::new(&values, genes.len(), n_types),
         pixels,
+        rows,
     }
 }
 
@@ -174,9 +179,9 @@ fn every_step_of_the_solver_is_spacexrs() {
         return;
     };
     let data = vignette(&folder);
-    let mut tables = LikelihoodTables::new();
+    let mut tables = LikelihoodTables::new(Arc::clone(&data.rows));
     let ctx = Context::single_threaded().expect("pool");
-    tables.ensure(&ctx, &[84], 1000).expect("built");
+    tables.ensure(&ctx, &[84]).expect("built");
     let mut ws = Workspace::new(&data.design);
     let mut worst = [0.0_f64; 3];
     for row in &rows(&folder.join("solver/irwls_traces.csv.gz"))[1..] {
@@ -213,9 +218,9 @@ fn full_weights_are_spacexrs() {
         return;
     };
     let data = vignette(&folder);
-    let mut tables = LikelihoodTables::new();
+    let mut tables = LikelihoodTables::new(Arc::clone(&data.rows));
     let ctx = Context::single_threaded().expect("pool");
-    tables.ensure(&ctx, &[84], 1000).expect("built");
+    tables.ensure(&ctx, &[84]).expect("built");
     let mut ws = Workspace::new(&data.design);
     let mut worst = 0.0_f64;
     for row in &rows(&folder.join("vignette/full_weights.csv.gz"))[1..] {

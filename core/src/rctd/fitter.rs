@@ -36,7 +36,7 @@ impl<'a> PixelFitter<'a> {
             options,
             classes,
             n_umi: 0.0,
-            counts: PixelCounts::new(design.n_genes()),
+            counts: PixelCounts::new(design.n_genes(), table.rows()),
             workspace: Workspace::new(design),
         }
     }

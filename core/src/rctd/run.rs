@@ -7,7 +7,7 @@ use crate::checkpoint::Fingerprint;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Reason, Result, name_some};
 use crate::par::{Blocks, rng};
-use crate::stats::poisson_lognormal::{LikelihoodTable, LikelihoodTables, grid};
+use crate::stats::poisson_lognormal::{CountRows, LikelihoodTable, grid};
 
 use super::config::{Mode, RctdOptions};
 use super::fitter::PixelFitter;
@@ -54,7 +54,8 @@ pub struct Rctd<'a> {
     sums: BulkSums,
     bulk: Option<BulkFit>,
     sigma: Option<SigmaFit>,
-    tables: LikelihoodTables,
+    /// The table of sigma, once it is known.
+    table: Option<Arc<LikelihoodTable>>,
 }
 
 /// What the pixel fits need, all of it shared by the threads.
@@ -111,7 +112,7 @@ impl<'a> Rctd<'a> {
             sums,
             bulk: None,
             sigma: None,
-            tables: LikelihoodTables::default(),
+            table: None,
         })
     }
 
@@ -153,21 +154,19 @@ impl<'a> Rctd<'a> {
             None => {
                 let rows = self.sigma_rows(ctx)?;
                 let pixels = self.read_pixels(ctx, &rows, &fitted)?;
-                let mut tables = std::mem::take(&mut self.tables);
                 let search = SigmaSearch {
                     design: &fitted.design,
                     profiles: &fitted.profiles,
                     options: &self.options,
                     classes: &self.classes,
                     pixels: &pixels,
-                    max_count: self.sums.max_count,
                 };
-                let fit = search.run(ctx, &mut tables)?;
-                self.tables = tables;
-                fit
+                search.run(ctx)?
             }
         };
-        self.tables.keep_only(&[fit.key]);
+        let rows = Arc::new(CountRows::of(&self.sums.seen));
+        let mut tables = LikelihoodTable::build(ctx, &[fit.key], &rows)?;
+        self.table = tables.pop().map(Arc::new);
         Ok(self.sigma.insert(fit))
     }
 
@@ -225,7 +224,10 @@ impl<'a> Rctd<'a> {
             ));
         }
         let fitted = self.fitted()?;
-        let table = self.table(ctx)?;
+        let table = match &self.table {
+            Some(table) if self.sigma.is_some() => Arc::clone(table),
+            _ => return Err(out_of_order("choose_sigma")),
+        };
         let hash = self.parameter_hash(mode);
         let rows = self.sums.kept[range.start as usize..range.end as usize].to_vec();
         let n_types = self.cell_types.len() as u32;
@@ -380,14 +382,6 @@ impl<'a> Rctd<'a> {
             positions: self.lists.reg_positions(self.spatial.genes.len()),
             profiles,
         })
-    }
-
-    fn table(&mut self, ctx: &Context) -> Result<Arc<LikelihoodTable>> {
-        let Some(sigma) = &self.sigma else {
-            return Err(out_of_order("choose_sigma"));
-        };
-        self.tables.ensure(ctx, &[sigma.key], self.sums.max_count)?;
-        self.tables.shared(sigma.key)
     }
 
     /// Input rows of the pixels used for sigma.

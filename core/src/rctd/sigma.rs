@@ -8,10 +8,14 @@
 //! scores, a round. Memory: one number a pixel and gene of the sample, and 17 tables.
 //! Source: spacexr 2.2.1, `choose_sigma_c`.
 
+use std::sync::Arc;
+
 use crate::context::{Context, Stage};
 use crate::error::{Error, Result};
 use crate::par::{Blocks, ordered, rng};
-use crate::stats::poisson_lognormal::{LambdaCells, LikelihoodTable, LikelihoodTables, grid};
+use crate::stats::poisson_lognormal::{
+    CountRows, LambdaCells, LikelihoodTable, LikelihoodTables, SeenCounts, grid,
+};
 
 use super::config::RctdOptions;
 use super::fitter::PixelFitter;
@@ -66,7 +70,6 @@ pub(crate) struct SigmaSearch<'a> {
     pub(crate) options: &'a RctdOptions,
     pub(crate) classes: &'a [u32],
     pub(crate) pixels: &'a [SampledPixel],
-    pub(crate) max_count: u32,
 }
 
 /// Counts and their predictions.
@@ -77,23 +80,28 @@ struct Entries {
 }
 
 impl SigmaSearch<'_> {
-    pub(crate) fn run(&self, ctx: &Context, tables: &mut LikelihoodTables) -> Result<SigmaFit> {
+    pub(crate) fn run(&self, ctx: &Context) -> Result<SigmaFit> {
+        let mut seen = SeenCounts::default();
+        for (_, count) in self.pixels.iter().flat_map(|pixel| &pixel.entries) {
+            seen.insert(*count);
+        }
+        let tables = &mut LikelihoodTables::new(Arc::new(CountRows::of(&seen)));
         let mut key = FIRST_KEY;
         let mut epochs = Vec::new();
         let rounds = self.options.n_epoch;
         let stage = ctx.stage("choose_sigma", u64::from(rounds))?;
         stage.report(0, &format!("initial sigma {}", f64::from(key) / 100.0))?;
         for round in 0..rounds {
-            tables.ensure(ctx, &[key], self.max_count)?;
+            tables.ensure(ctx, &[key])?;
             let predictions = self.predictions(ctx, &stage, tables, key)?;
             let entries = self.entries(ctx, round, predictions)?;
             let candidates = window(key);
-            tables.ensure(ctx, &candidates, self.max_count)?;
+            tables.ensure(ctx, &candidates)?;
             let used: Vec<&LikelihoodTable> = candidates
                 .iter()
                 .filter_map(|&candidate| tables.get(candidate))
                 .collect();
-            let scores = score_entries(ctx, &entries, &used)?;
+            let scores = score_entries(ctx, &entries, tables.rows(), &used)?;
             let mut best = 0;
             for (position, score) in scores.iter().enumerate() {
                 if *score < scores[best] {
@@ -114,7 +122,6 @@ impl SigmaSearch<'_> {
             }
             key = chosen;
         }
-        tables.ensure(ctx, &[key], self.max_count)?;
         stage.finish()?;
         Ok(SigmaFit {
             key,
@@ -221,6 +228,7 @@ fn window(key: u32) -> Vec<u32> {
 fn score_entries(
     ctx: &Context,
     entries: &Entries,
+    rows: &Arc<CountRows>,
     tables: &[&LikelihoodTable],
 ) -> Result<Vec<f64>> {
     let n_sums = tables.len() * FACTORS.len();
@@ -230,7 +238,7 @@ fn score_entries(
         ctx,
         None,
         || Ok(blocks.next()),
-        LambdaCells::new,
+        || LambdaCells::new(rows),
         |cells, range| {
             ctx.check_cancelled()?;
             let (counts, predictions) =

@@ -14,6 +14,7 @@ use crate::context::{Context, Stage};
 use crate::data::{CellBlocks, CountBlock};
 use crate::error::{Error, Reason, Result};
 use crate::par::ordered;
+use crate::stats::poisson_lognormal::SeenCounts;
 
 use super::config::RctdOptions;
 use super::input::{check_names, check_numbers, name_value_errors};
@@ -108,8 +109,8 @@ pub(crate) struct BulkSums {
     pub(crate) counts: Vec<u64>,
     /// Sum of nUMI.
     pub(crate) n_umi: f64,
-    /// Largest single count of a bulk gene.
-    pub(crate) max_count: u32,
+    /// Single counts of bulk genes that occur.
+    pub(crate) seen: SeenCounts,
     /// Input rows of the kept pixels.
     pub(crate) kept: Vec<u32>,
 }
@@ -191,7 +192,7 @@ impl<'a> Spatial<'a> {
         let rows = self.kept();
         let stage = ctx.stage("count_bulk_genes", rows.len() as u64)?;
         let mut counts = vec![0_u64; n_bulk];
-        let mut max_count = 0;
+        let mut seen = SeenCounts::default();
         let mut outcomes = Vec::with_capacity(rows.len());
         self.stream(
             ctx,
@@ -203,7 +204,7 @@ impl<'a> Spatial<'a> {
             || (),
             |(), pixels| {
                 let mut sums = vec![0_u64; n_bulk];
-                let mut largest = 0;
+                let mut seen = SeenCounts::default();
                 let mut kept = Vec::with_capacity(pixels.asked.len());
                 for &row in &rows[pixels.asked.clone()] {
                     let (genes, counts) = pixels.row(row);
@@ -211,25 +212,24 @@ impl<'a> Spatial<'a> {
                         let entries = genes.iter().zip(counts);
                         entries.filter_map(|(&gene, &count)| {
                             let position = positions[gene as usize];
-                            (position != NOT_LISTED)
-                                .then_some((position as usize, u64::from(count)))
+                            (position != NOT_LISTED).then_some((position as usize, count))
                         })
                     };
-                    let total: u64 = listed().map(|(_, count)| count).sum();
+                    let total: u64 = listed().map(|(_, count)| u64::from(count)).sum();
                     let keep = total as f64 >= options.counts_min;
                     if keep {
                         for (position, count) in listed() {
-                            sums[position] += count;
-                            largest = largest.max(count);
+                            sums[position] += u64::from(count);
+                            seen.insert(count);
                         }
                     }
                     kept.push(keep);
                 }
-                Ok((sums, largest, kept))
+                Ok((sums, seen, kept))
             },
-            |(sums, largest, kept)| {
+            |(sums, part, kept)| {
                 add(&mut counts, &sums);
-                max_count = max_count.max(largest);
+                seen.merge(&part);
                 outcomes.extend_from_slice(&kept);
                 Ok(kept.len() as u64)
             },
@@ -248,7 +248,7 @@ impl<'a> Spatial<'a> {
         Ok(BulkSums {
             counts,
             n_umi,
-            max_count: max_count.min(u64::from(u32::MAX)) as u32,
+            seen,
             kept,
         })
     }

@@ -1,8 +1,9 @@
 //! What a fit reads: the profiles laid out for the gene loop, and the counts of one pixel.
 
-use crate::stats::poisson_lognormal::grid::MAX_COUNT;
+use std::sync::Arc;
+
+use crate::stats::poisson_lognormal::CountRows;
 use crate::stats::poisson_lognormal::likelihood::LANES;
-use crate::stats::poisson_lognormal::table::row_offset;
 
 /// Profiles of the regression genes: one contiguous column a cell type, padded with zeros.
 ///
@@ -64,17 +65,17 @@ impl Design {
 #[derive(Debug, Clone)]
 pub struct PixelCounts {
     n_genes: usize,
-    max_count: u32,
-    rows: Vec<u32>,
+    rows: Arc<CountRows>,
+    offsets: Vec<u32>,
 }
 
 impl PixelCounts {
-    /// A pixel without counts.
-    pub fn new(n_genes: usize) -> Self {
+    /// A pixel without counts, for tables with `rows`.
+    pub fn new(n_genes: usize, rows: &Arc<CountRows>) -> Self {
         PixelCounts {
             n_genes,
-            max_count: 0,
-            rows: vec![0; n_genes.next_multiple_of(LANES)],
+            rows: Arc::clone(rows),
+            offsets: vec![rows.offset(0); n_genes.next_multiple_of(LANES)],
         }
     }
 
@@ -82,20 +83,18 @@ impl PixelCounts {
     /// Counts above 1000 are treated as 1000.
     ///
     /// # Panics
-    /// When a position is not below the number of genes.
+    /// When a position is not below the number of genes, or a count has no row.
     pub fn set(&mut self, entries: impl Iterator<Item = (u32, u32)>) {
-        self.rows.fill(0);
-        self.max_count = 0;
+        self.offsets.fill(self.rows.offset(0));
         for (gene, count) in entries {
             assert!((gene as usize) < self.n_genes, "gene is not in the design");
-            self.rows[gene as usize] = row_offset(count) as u32;
-            self.max_count = self.max_count.max(count.min(MAX_COUNT));
+            self.offsets[gene as usize] = self.rows.offset(count);
         }
     }
 
-    /// Largest count, at most 1000.
-    pub fn max_count(&self) -> u32 {
-        self.max_count
+    /// The rows of the tables it can be fitted with.
+    pub(super) fn rows(&self) -> &Arc<CountRows> {
+        &self.rows
     }
 
     /// Genes.
@@ -104,7 +103,7 @@ impl PixelCounts {
     }
 
     /// Where the row of each gene begins in a table, padded with row 0.
-    pub(super) fn rows(&self) -> &[u32] {
-        &self.rows
+    pub(super) fn offsets(&self) -> &[u32] {
+        &self.offsets
     }
 }

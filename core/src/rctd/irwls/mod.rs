@@ -14,6 +14,8 @@
 mod design;
 mod gene_pass;
 
+use std::sync::Arc;
+
 use pulp::Arch;
 
 pub use design::{Design, PixelCounts};
@@ -120,7 +122,7 @@ impl<'a> Problem<'a> {
     ///
     /// # Panics
     /// When lengths do not fit, a type is not in the design, the workspace is too small, or the
-    /// table has no row for the pixel's largest count.
+    /// table has other rows than the pixel.
     pub fn solve(
         &self,
         ws: &mut Workspace,
@@ -171,12 +173,12 @@ impl<'a> Problem<'a> {
             "one count a gene of the design"
         );
         assert!(
-            (self.pixel.max_count() as usize) < self.table.n_rows(),
-            "the table has no row for the largest count"
+            Arc::ptr_eq(self.pixel.rows(), self.table.rows()),
+            "the table has other rows"
         );
         Tabulated {
             records: self.table.records(),
-            rows: self.pixel.rows(),
+            rows: self.pixel.offsets(),
         }
     }
 }

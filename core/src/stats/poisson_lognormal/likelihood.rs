@@ -5,10 +5,13 @@
 //!
 //! Time: about 3 ns an evaluation. Memory: none beyond the caller's.
 
+use std::sync::Arc;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::grid::{CELL_OF, CELL_START, LAMBDA_MAX, LAMBDA_MIN};
-use super::table::{LikelihoodTable, Record, row_offset};
+use super::rows::CountRows;
+use super::table::{LikelihoodTable, Record};
 
 /// Partial sums of a score: entry `g` goes to lane `g % 8`.
 pub(crate) const LANES: usize = 8;
@@ -69,7 +72,7 @@ impl LikelihoodTable {
     pub fn evaluate(&self, count: u32, lambda: f64) -> [f64; 3] {
         let lambda = clamp_lambda(lambda);
         let (cell, s) = locate(cell_key(lambda), lambda);
-        let record = &self.records()[row_offset(count) + cell];
+        let record = &self.records()[self.rows().offset(count) as usize + cell];
         let (first, second) = derivatives(record, s);
         [value(record, s), first, second]
     }
@@ -82,47 +85,51 @@ impl LikelihoodTable {
     pub fn log_probability(&self, count: u32, lambda: f64) -> f64 {
         let lambda = clamp_lambda(lambda);
         let (cell, s) = locate(cell_key(lambda), lambda);
-        value(&self.records()[row_offset(count) + cell], s)
+        value(
+            &self.records()[self.rows().offset(count) as usize + cell],
+            s,
+        )
     }
 }
 
 /// Rates with their cells found, to be scored against the counts under many tables.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LambdaCells {
+    rows: Arc<CountRows>,
     /// Record of each entry, and how far the rate is from its left knot.
     entries: Vec<(u32, f64)>,
-    needed_rows: usize,
 }
 
 impl LambdaCells {
-    /// No entries.
-    pub fn new() -> Self {
-        LambdaCells::default()
+    /// No entries; for tables with these rows.
+    pub fn new(rows: &Arc<CountRows>) -> Self {
+        LambdaCells {
+            rows: Arc::clone(rows),
+            entries: Vec::new(),
+        }
     }
 
     /// Takes the entries `(counts[i], factor * lambda[i])`, in place of those it had.
     ///
     /// # Panics
-    /// When the lengths differ.
+    /// When the lengths differ or a count has no row.
     pub fn locate(&mut self, counts: &[u32], lambda: &[f64], factor: f64) {
         assert_eq!(counts.len(), lambda.len(), "one rate a count");
         self.entries.clear();
-        self.needed_rows = 0;
         for (&count, &lambda) in counts.iter().zip(lambda) {
             let lambda = clamp_lambda(factor * lambda);
             let (cell, s) = locate(cell_key(lambda), lambda);
-            let row = row_offset(count);
-            self.needed_rows = self.needed_rows.max(row / row_offset(1) + 1);
-            self.entries.push(((row + cell) as u32, s));
+            let record = self.rows.offset(count) + cell as u32;
+            self.entries.push((record, s));
         }
     }
 
     /// `-sum log p` of all entries: entry `i` is added to partial sum `i % 8`.
     ///
     /// # Panics
-    /// When the table has too few rows for the counts.
+    /// When the table has other rows.
     pub fn negative_log_likelihood(&self, table: &LikelihoodTable) -> f64 {
-        assert!(self.needed_rows <= table.n_rows(), "table is too short");
+        assert!(Arc::ptr_eq(&self.rows, table.rows()), "table of other rows");
         Arch::new().dispatch(Score {
             entries: &self.entries,
             records: table.records(),
@@ -165,7 +172,7 @@ mod tests {
 
     fn table(key: u32, n_rows: usize) -> LikelihoodTable {
         let ctx = Context::single_threaded().expect("pool");
-        LikelihoodTable::build(&ctx, &[key], n_rows)
+        LikelihoodTable::build(&ctx, &[key], &Arc::new(CountRows::up_to(n_rows as u32 - 1)))
             .expect("built")
             .remove(0)
     }
@@ -221,7 +228,7 @@ mod tests {
         let table = table(50, 12);
         let counts: Vec<u32> = (0..103).map(|i| i % 12).collect();
         let lambda: Vec<f64> = (0..103).map(|i| 0.01 * f64::from(i)).collect();
-        let mut cells = LambdaCells::new();
+        let mut cells = LambdaCells::new(table.rows());
         cells.locate(&counts, &lambda, 1.1);
         let want: f64 = -counts
             .iter()

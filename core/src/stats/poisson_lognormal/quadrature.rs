@@ -27,7 +27,8 @@ const QUAD: usize = 4;
 /// What all knots share: the densities at the nodes and the windows of the counts.
 #[derive(Debug)]
 pub(super) struct Quadrature {
-    n_rows: usize,
+    /// Counts asked for, ascending.
+    counts: Vec<u32>,
     /// One row of [`PADDED`] values a sigma.
     densities: Vec<Vec<f64>>,
     /// `e^u` at the nodes.
@@ -57,8 +58,9 @@ impl Scratch {
 }
 
 impl Quadrature {
-    /// Quadrature of the counts `0..n_rows` for the values of sigma `keys / 100`.
-    pub(super) fn new(keys: &[u32], n_rows: usize) -> Self {
+    /// Quadrature of `counts` (ascending) for the values of sigma `keys / 100`.
+    pub(super) fn new(keys: &[u32], counts: &[u32]) -> Self {
+        let n_counts = counts.last().map_or(0, |&last| last as usize + 1);
         let densities = keys
             .iter()
             .map(|&key| {
@@ -69,21 +71,27 @@ impl Quadrature {
             })
             .collect();
         Quadrature {
-            n_rows,
+            counts: counts.to_vec(),
             densities,
             growth: (0..N_NODES).map(|j| libm::exp(node(j))).collect(),
-            windows: (0..n_rows.next_multiple_of(ROWS)).map(window).collect(),
+            windows: (0..n_counts.next_multiple_of(ROWS)).map(window).collect(),
         }
     }
 
-    /// `out[key * n_rows + k] = log p(k | x, sigma)` for every key and count.
+    /// `out[key * n_counts + i] = log p(counts[i] | x, sigma)` for every key and count asked for.
     pub(super) fn knot(&self, arch: Arch, x: f64, scratch: &mut Scratch, out: &mut [f64]) {
         for (rate, growth) in scratch.rates.iter_mut().zip(&self.growth) {
             *rate = x * growth;
         }
         let log_x = libm::log(x);
-        for first in (0..self.n_rows).step_by(ROW_BLOCK) {
+        let n_counts = self.counts.len();
+        // Position of the next count asked for.
+        let mut position = 0;
+        for first in (0..self.windows.len()).step_by(ROW_BLOCK) {
             let last = (first + ROW_BLOCK).min(self.windows.len());
+            if self.asked(position, last) == 0 {
+                continue;
+            }
             let (mut low, _) = self.nodes(first, log_x);
             let (_, end) = self.nodes(last - 1, log_x);
             fill_poisson(first, log_x, low..end, scratch);
@@ -91,9 +99,6 @@ impl Quadrature {
             for k in (first..last).step_by(ROWS) {
                 low = low.max(self.nodes(k, log_x).0);
                 arch.dispatch(Advance::over(low..end, scratch));
-                let (_, high) = self.nodes(k + ROWS - 1, log_x);
-                let high = low + (high - low).next_multiple_of(QUAD);
-                let rows = scratch.rows.each_ref().map(|row| &row[low..high]);
                 let mut scales = [0.0; ROWS];
                 for (k, target) in (k..).zip(&mut scales) {
                     if k > first {
@@ -101,13 +106,27 @@ impl Quadrature {
                     }
                     *target = scale;
                 }
+                let asked = position..position + self.asked(position, k + ROWS);
+                position = asked.end;
+                if asked.is_empty() {
+                    continue;
+                }
+                let (_, high) = self.nodes(k + ROWS - 1, log_x);
+                let high = low + (high - low).next_multiple_of(QUAD);
+                let rows = scratch.rows.each_ref().map(|row| &row[low..high]);
                 self.sum(arch, rows, low, |key, sums| {
-                    for (i, sum) in sums.into_iter().enumerate().take(self.n_rows - k) {
-                        out[key * self.n_rows + k + i] = libm::log(sum * scales[i]);
+                    for i in asked.clone() {
+                        let row = self.counts[i] as usize - k;
+                        out[key * n_counts + i] = libm::log(sums[row] * scales[row]);
                     }
                 });
             }
         }
+    }
+
+    /// How many counts from `position` on are below `end`.
+    fn asked(&self, position: usize, end: usize) -> usize {
+        self.counts[position..].partition_point(|&count| (count as usize) < end)
     }
 
     /// First node of the window of `k`, and the one after its last.
@@ -301,7 +320,7 @@ mod tests {
     #[test]
     fn it_agrees_with_the_full_sum() {
         let keys = [10, 55, 100, 200];
-        let quadrature = Quadrature::new(&keys, 1003);
+        let quadrature = Quadrature::new(&keys, &(0..1003).collect::<Vec<u32>>());
         let mut out = vec![0.0; keys.len() * 1003];
         let mut scratch = Scratch::new();
         for x in [1e-4, 0.0173, 1.0, 37.5, 1600.0] {

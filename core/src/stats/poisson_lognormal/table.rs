@@ -1,6 +1,6 @@
 //! Spline tables of log-probabilities, one for each sigma, computed when asked for.
 //!
-//! A table has one row for each count `0, 1, ...` and one record of four numbers for each cell of
+//! A table has one row for each count that occurs ([`CountRows`]) and one record of four numbers for each cell of
 //! the lambda grid: `[q, b, z, e]` with, at the distance `s` from the left knot,
 //!
 //! * `q0 = q + s (b + s (z / 2 + s e / 6))`, the log-probability,
@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use pulp::Arch;
 
-use super::grid::{KNOTS, MAX_COUNT, MAX_ROWS, N_CELLS, N_KNOTS, sigma_key_position};
+use super::grid::{KNOTS, N_CELLS, N_KNOTS, sigma_key_position};
 use super::quadrature::{Quadrature, Scratch};
+use super::rows::CountRows;
 use super::spline::NaturalSpline;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,20 +36,19 @@ pub type Record = [f64; 4];
 #[derive(Debug, Clone)]
 pub struct LikelihoodTable {
     key: u32,
-    n_rows: usize,
+    rows: Arc<CountRows>,
     records: Vec<Record>,
 }
 
 impl LikelihoodTable {
-    /// The tables of `keys`, each with the counts `0..n_rows`, in the order of `keys`.
+    /// The tables of `keys`, each with `rows`, in the order of `keys`.
     ///
-    /// Every value is the same whichever keys and however many rows are asked for, and whatever the
+    /// Every value is the same whichever keys and rows are asked for, and whatever the
     /// number of threads.
     ///
     /// # Errors
-    /// `InvalidArgument` for a key that is not in the sigma grid or for more than [`MAX_ROWS`] rows
-    /// or none; `Cancelled`.
-    pub fn build(ctx: &Context, keys: &[u32], n_rows: usize) -> Result<Vec<Self>> {
+    /// `InvalidArgument` for a key that is not in the sigma grid; `Cancelled`.
+    pub fn build(ctx: &Context, keys: &[u32], rows: &Arc<CountRows>) -> Result<Vec<Self>> {
         if let Some(key) = keys.iter().find(|&&k| sigma_key_position(k).is_none()) {
             return Err(Error::argument(
                 "sigma",
@@ -58,22 +58,16 @@ impl LikelihoodTable {
                 ),
             ));
         }
-        if n_rows == 0 || n_rows > MAX_ROWS {
-            return Err(Error::argument(
-                "n_rows",
-                format!("{n_rows} rows; must be 1 to {MAX_ROWS}"),
-            ));
-        }
         let mut tables = Vec::with_capacity(keys.len());
         for batch in keys.chunks(KEY_BATCH) {
-            let values = values_at_knots(ctx, batch, n_rows)?;
+            let values = values_at_knots(ctx, batch, rows.counts())?;
             let spline = NaturalSpline::new(&KNOTS);
             tables.extend(par::map(ctx, batch.len(), |i| {
                 ctx.check_cancelled()?;
                 Ok(LikelihoodTable {
                     key: batch[i],
-                    n_rows,
-                    records: records(&spline, &values, i, n_rows),
+                    rows: Arc::clone(rows),
+                    records: records(&spline, &values, i, rows.counts().len()),
                 })
             })?);
         }
@@ -85,26 +79,21 @@ impl LikelihoodTable {
         self.key
     }
 
-    /// Rows: the counts `0..n_rows` are there.
-    pub fn n_rows(&self) -> usize {
-        self.n_rows
+    /// The counts that have a row.
+    pub fn rows(&self) -> &Arc<CountRows> {
+        &self.rows
     }
 
-    /// All records; the row of a count begins at [`row_offset`].
+    /// All records; where those of a count begin is for [`CountRows::offset`] to say.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 }
 
-/// Where the records of a count begin; counts above [`MAX_COUNT`] are treated as that one.
-pub const fn row_offset(count: u32) -> usize {
-    let row = if count > MAX_COUNT { MAX_COUNT } else { count };
-    row as usize * N_KNOTS
-}
-
 /// Log-probabilities: for each block of knots, `[key][row][knot of the block]`.
-fn values_at_knots(ctx: &Context, keys: &[u32], n_rows: usize) -> Result<Vec<Vec<f64>>> {
-    let quadrature = Quadrature::new(keys, n_rows);
+fn values_at_knots(ctx: &Context, keys: &[u32], counts: &[u32]) -> Result<Vec<Vec<f64>>> {
+    let n_rows = counts.len();
+    let quadrature = Quadrature::new(keys, counts);
     let arch = Arch::new();
     let mut blocks = par::Blocks::new(N_KNOTS, KNOT_BLOCK);
     let mut values = Vec::with_capacity(blocks.len());
@@ -152,36 +141,43 @@ fn records(spline: &NaturalSpline, values: &[Vec<f64>], i: usize, n_rows: usize)
     records
 }
 
-/// The tables of one engine, by sigma key; they are kept and grown when asked for.
-#[derive(Debug, Clone, Default)]
+/// Tables of several sigmas with the same rows, by key; they are built when asked for and kept.
+#[derive(Debug, Clone)]
 pub struct LikelihoodTables {
+    rows: Arc<CountRows>,
     tables: BTreeMap<u32, Arc<LikelihoodTable>>,
 }
 
 impl LikelihoodTables {
     /// No tables yet.
-    pub fn new() -> Self {
-        LikelihoodTables::default()
+    pub fn new(rows: Arc<CountRows>) -> Self {
+        LikelihoodTables {
+            rows,
+            tables: BTreeMap::new(),
+        }
     }
 
-    /// Makes sure that the tables of `keys` have the counts up to `max_count` (capped at
-    /// [`MAX_COUNT`]); builds those that are absent or too short, together.
+    /// The rows of all tables.
+    pub fn rows(&self) -> &Arc<CountRows> {
+        &self.rows
+    }
+
+    /// Makes sure that the tables of `keys` are there; builds those that are not, together.
     ///
     /// # Errors
     /// As [`LikelihoodTable::build`].
-    pub fn ensure(&mut self, ctx: &Context, keys: &[u32], max_count: u32) -> Result<()> {
-        let n_rows = max_count.min(MAX_COUNT) as usize + 1;
+    pub fn ensure(&mut self, ctx: &Context, keys: &[u32]) -> Result<()> {
         let mut missing: Vec<u32> = keys
             .iter()
             .copied()
-            .filter(|key| self.get(*key).is_none_or(|t| t.n_rows() < n_rows))
+            .filter(|key| !self.tables.contains_key(key))
             .collect();
         missing.sort_unstable();
         missing.dedup();
         if missing.is_empty() {
             return Ok(());
         }
-        for table in LikelihoodTable::build(ctx, &missing, n_rows)? {
+        for table in LikelihoodTable::build(ctx, &missing, &self.rows)? {
             self.tables.insert(table.key(), Arc::new(table));
         }
         Ok(())
@@ -198,17 +194,6 @@ impl LikelihoodTables {
     /// `Internal` when it was not built: [`LikelihoodTables::ensure`] comes first.
     pub fn require(&self, key: u32) -> Result<&LikelihoodTable> {
         self.get(key).ok_or_else(|| absent(key))
-    }
-
-    /// The table of a key, to be kept beyond these tables.
-    ///
-    /// # Errors
-    /// As [`LikelihoodTables::require`].
-    pub fn shared(&self, key: u32) -> Result<Arc<LikelihoodTable>> {
-        self.tables
-            .get(&key)
-            .map(Arc::clone)
-            .ok_or_else(|| absent(key))
     }
 
     /// Drops all tables but those of `keys`.
@@ -232,6 +217,7 @@ fn absent(key: u32) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::SeenCounts;
     use super::*;
     use crate::context::ContextOptions;
 
@@ -249,38 +235,43 @@ mod tests {
 
     #[test]
     fn bits_do_not_depend_on_threads_or_company() {
-        let alone = LikelihoodTable::build(&context(1), &[84], 40).expect("built");
-        let short = LikelihoodTable::build(&context(1), &[84], 7).expect("built");
+        let rows = |max_count| Arc::new(CountRows::up_to(max_count));
+        let alone = LikelihoodTable::build(&context(1), &[84], &rows(39)).expect("built");
+        let short = LikelihoodTable::build(&context(1), &[84], &rows(6)).expect("built");
         let want = bits(alone[0].records());
         assert_eq!(bits(short[0].records()), want[..7 * N_KNOTS * 4]);
         for threads in [2, 3, 7] {
             let keys = [10, 30, 84, 86, 88, 90];
-            let many = LikelihoodTable::build(&context(threads), &keys, 75).expect("built");
+            let many = LikelihoodTable::build(&context(threads), &keys, &rows(74)).expect("built");
             assert_eq!(many[2].key(), 84);
             assert_eq!(bits(&many[2].records()[..40 * N_KNOTS]), want);
+        }
+        let mut seen = SeenCounts::default();
+        [1, 17, 39].iter().for_each(|&count| seen.insert(count));
+        let some = Arc::new(CountRows::of(&seen));
+        let some = LikelihoodTable::build(&context(2), &[84, 86, 90], &some).expect("built");
+        for (row, count) in [0, 1, 17, 39].into_iter().enumerate() {
+            let found = bits(&some[0].records()[row * N_KNOTS..(row + 1) * N_KNOTS]);
+            assert_eq!(found, want[count * N_KNOTS * 4..(count + 1) * N_KNOTS * 4]);
         }
     }
 
     #[test]
     fn keys_off_the_grid_are_refused() {
-        let error = LikelihoodTable::build(&context(1), &[71], 3).expect_err("odd above 70");
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        let error = LikelihoodTable::build(&context(1), &[70], 2000).expect_err("too long");
+        let rows = Arc::new(CountRows::up_to(2));
+        let error = LikelihoodTable::build(&context(1), &[71], &rows).expect_err("odd above 70");
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     }
 
     #[test]
-    fn ensure_builds_once_and_grows() {
+    fn ensure_builds_once() {
         let ctx = context(2);
-        let mut tables = LikelihoodTables::new();
-        tables.ensure(&ctx, &[100, 10], 3).expect("built");
-        let first = tables.shared(100).expect("there");
-        tables.ensure(&ctx, &[100], 2).expect("nothing to do");
-        assert!(Arc::ptr_eq(&first, &tables.shared(100).expect("there")));
-        tables.ensure(&ctx, &[100], 5).expect("grown");
-        assert_eq!(tables.get(100).map(|t| t.n_rows()), Some(6));
-        assert_eq!(tables.get(10).map(|t| t.n_rows()), Some(4));
-        assert_eq!(tables.bytes(), 10 * N_KNOTS * 32);
+        let mut tables = LikelihoodTables::new(Arc::new(CountRows::up_to(3)));
+        tables.ensure(&ctx, &[100, 10]).expect("built");
+        let first = Arc::clone(&tables.tables[&100]);
+        tables.ensure(&ctx, &[100, 12]).expect("one more");
+        assert!(Arc::ptr_eq(&first, &tables.tables[&100]));
+        assert_eq!(tables.bytes(), 3 * 4 * N_KNOTS * 32);
         tables.keep_only(&[10]);
         assert!(tables.require(100).is_err() && tables.require(10).is_ok());
     }
