@@ -200,14 +200,18 @@ fn fill_poisson(k: usize, log_x: f64, nodes: std::ops::Range<usize>, scratch: &m
         }
     } else {
         let count = k as f64;
-        let centre = libm::log(count) - log_x;
         let at_mode = log_poisson_at_mode(count) + count;
+        // Distances from the node at the mode, where the logarithm is small: `rate - count t` then
+        // cancels without a trace of the rounding of `log k` and `log x`.
+        let mode = (libm::log(count) - log_x) / STEP + REACH as f64;
+        let mode = mode.round().clamp(0.0, (N_NODES - 1) as f64) as usize;
+        let beside = libm::log1p((scratch.rates[mode] - count) / count);
         for ((j, p), rate) in target
             .iter_mut()
             .enumerate()
             .zip(&scratch.rates[start..end])
         {
-            let t = node(start + j) - centre;
+            let t = (node(start + j) - node(mode)) + beside;
             *p = libm::exp(at_mode - (rate - count * t));
         }
     }
