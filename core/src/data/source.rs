@@ -98,8 +98,11 @@ impl CountBlock {
     /// A row that is canonical already is copied; any other goes through
     /// [`push_count`](Self::push_count) and [`end_row`](Self::end_row).
     pub fn push_row(&mut self, genes: &[u32], counts: &[u32]) {
-        let ascends = genes.windows(2).all(|pair| pair[0] < pair[1]);
-        if ascends && !counts.contains(&0) && self.row_is_empty() {
+        // Without an early end these loops run many entries at a time.
+        let neighbours = genes.iter().zip(genes.get(1..).unwrap_or(&[]));
+        let ascends = neighbours.fold(true, |ok, (a, b)| ok & (a < b));
+        let has_no_zero = counts.iter().fold(true, |ok, &c| ok & (c != 0));
+        if ascends && has_no_zero && self.row_is_empty() {
             self.genes.extend_from_slice(genes);
             self.counts.extend_from_slice(counts);
             self.ends.push(self.genes.len());

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use hdf5::filters::Filter;
 
+use super::btree::{self, Entry};
 use super::filters::{Fault, Pipeline, Scratch, Stage};
 
 /// More grid cells than this per stored chunk are not tabulated: such a dataset is nearly empty.
 const SPARSEST_GRID: usize = 1000;
+/// Up to here the library lists chunks quickly enough.
+const FEW_CHUNKS: usize = 64;
 
 /// A stored chunk; `size` 0 = not stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,22 +65,23 @@ impl Chunks {
         }
         let end = file.metadata().ok()?.len();
         let mut places = vec![Place::default(); n_cells];
-        for index in 0..n_chunks {
-            let info = dataset.chunk_info(index)?;
+        for entry in entries(dataset, file, n_chunks)? {
             let mut cell = 0_usize;
-            for (axis, &offset) in info.offset.iter().enumerate() {
+            let mut is_inside = true;
+            for (axis, &offset) in entry.offset.iter().enumerate() {
                 let step = usize::try_from(offset).ok()? / chunk[axis];
-                cell = cell * grid[axis] + step;
+                // Chunks beyond the shape may stay behind after a dataset was shrunk.
+                is_inside &= step < grid[axis];
+                cell = cell.saturating_mul(grid[axis]).saturating_add(step);
             }
-            if info.addr.checked_add(info.size)? > end {
+            if entry.address.checked_add(entry.size)? > end {
                 return None;
             }
-            // Chunks beyond the shape may stay behind after a dataset was shrunk.
-            if let Some(place) = places.get_mut(cell) {
-                *place = Place {
-                    address: info.addr,
-                    size: info.size,
-                    skipped: info.filter_mask,
+            if is_inside {
+                places[cell] = Place {
+                    address: entry.address,
+                    size: entry.size,
+                    skipped: entry.skipped,
                 };
             }
         }
@@ -118,7 +122,7 @@ impl Chunks {
             return Ok(self.fill.repeat(n));
         }
         // The list was checked against the length of the file, so this is no more than the file.
-        let mut bytes = vec![0; place.size as usize];
+        let mut bytes = scratch.buffer(place.size as usize);
         self.file
             .read_exact_at(&mut bytes, place.address)
             .map_err(ChunkError::Io)?;
@@ -127,6 +131,36 @@ impl Chunks {
             .map_err(ChunkError::Fault)?;
         Ok(bytes)
     }
+}
+
+/// The chunks in any order: from the file's index where there are many and it can be read,
+/// otherwise from the library, which takes time quadratic in their number.
+fn entries(dataset: &hdf5::Dataset, file: &File, n_chunks: usize) -> Option<Vec<Entry>> {
+    if n_chunks >= FEW_CHUNKS {
+        let listed = btree::header_address(dataset)
+            .and_then(|header| btree::list(file, header, dataset.ndim(), n_chunks));
+        if let Some(entries) = listed.filter(|entries| is_confirmed(dataset, entries)) {
+            return Some(entries);
+        }
+    }
+    (0..n_chunks)
+        .map(|index| library_entry(dataset, index))
+        .collect()
+}
+
+/// Whether the library has the first chunks as the index has them.
+fn is_confirmed(dataset: &hdf5::Dataset, entries: &[Entry]) -> bool {
+    (0..4).all(|index| library_entry(dataset, index).is_some_and(|e| entries.contains(&e)))
+}
+
+fn library_entry(dataset: &hdf5::Dataset, index: usize) -> Option<Entry> {
+    let info = dataset.chunk_info(index)?;
+    Some(Entry {
+        address: info.addr,
+        size: info.size,
+        skipped: info.filter_mask,
+        offset: info.offset.iter().copied().collect(),
+    })
 }
 
 /// Why a chunk could not be had.

@@ -139,6 +139,7 @@ impl Entries {
                         let kind = array.decoded_kind();
                         append_indices(kind, &piece.bytes, at, n_minor, &mut out);
                     }
+                    scratch.recycle(piece.bytes);
                 }
                 Ok((task, out))
             },

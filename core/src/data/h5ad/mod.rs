@@ -10,6 +10,7 @@
 
 pub(crate) mod array;
 mod band;
+mod btree;
 mod chunk;
 mod compound;
 mod csc;

@@ -133,17 +133,56 @@ pub(crate) fn append_indices(
     append_whole(kind, bytes, position, limit as f64 - 1.0, out);
 }
 
+/// Numbers from 0 to 2^30 convert in a few instructions, many at a time; the rest is looked at one
+/// by one.
+const EASY: u32 = 1 << 30;
+
+/// A stored number on its way to `u32`.
+trait Stored: Copy {
+    /// The number and whether it is surely the same, below [`EASY`].
+    fn easy(self) -> (u32, bool);
+}
+
+macro_rules! stored_integer {
+    ($($t:ty),*) => {$(
+        impl Stored for $t {
+            #[inline(always)]
+            fn easy(self) -> (u32, bool) {
+                let whole = self as u32;
+                (whole, whole as $t == self && whole < EASY)
+            }
+        }
+    )*};
+}
+
+macro_rules! stored_float {
+    ($($t:ty),*) => {$(
+        impl Stored for $t {
+            #[inline(always)]
+            fn easy(self) -> (u32, bool) {
+                let whole = self as i32;
+                (whole as u32, whole as $t == self && (whole as u32) < EASY)
+            }
+        }
+    )*};
+}
+
+stored_integer!(u8, i8, u16, i16, u32, i32, u64, i64);
+stored_float!(f32, f64);
+
 fn append_whole(kind: NumberKind, bytes: &[u8], position: u64, most: f64, out: &mut Whole) {
     let first = out.values.len();
-    let mut all_whole = true;
-    let limit = most as i64;
-    with_elements!(kind, bytes, each => out.values.extend(each.map(|v| {
-        let whole = v as u32;
-        // Exact for every type: a cast that saturates, wraps or rounds does not come back.
-        all_whole &= whole as f64 == v as f64 && i64::from(whole) <= limit;
-        whole
-    })));
-    if all_whole {
+    out.values.resize(first + bytes.len() / kind.size(), 0);
+    let (mut all_easy, mut largest) = (true, 0);
+    with_elements!(kind, bytes, each => {
+        for (slot, value) in out.values[first..].iter_mut().zip(each) {
+            let (whole, is_easy) = value.easy();
+            *slot = whole;
+            all_easy &= is_easy;
+            largest = largest.max(whole);
+        }
+    });
+    if all_easy && f64::from(largest) <= most {
         return;
     }
     let mut values = Vec::with_capacity(out.values.len() - first);
@@ -234,6 +273,13 @@ mod tests {
         assert_eq!(positions, [101, 102, 103, 105]);
         let out = counts(NumberKind::I64, &(-1_i64).to_le_bytes());
         assert_eq!(out.odd, [(100, -1.0)]);
+        let large = [2_147_483_648.0_f32, 4_294_967_040.0, 4_294_967_296.0];
+        let bytes: Vec<u8> = large.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let out = counts(NumberKind::F32, &bytes);
+        assert_eq!(out.values[..2], [2_147_483_648, 4_294_967_040]);
+        assert_eq!(out.odd, [(102, 4_294_967_296.0)]);
+        let out = counts(NumberKind::U32, &u32::MAX.to_le_bytes());
+        assert_eq!((out.values, out.odd), (vec![u32::MAX], vec![]));
         let out = counts(NumberKind::U64, &(1_u64 << 32).to_le_bytes());
         assert_eq!(out.odd, [(100, 4_294_967_296.0)]);
     }

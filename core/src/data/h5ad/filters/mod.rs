@@ -53,6 +53,8 @@ pub(crate) struct Scratch {
     deflate: Decompressor,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
     other: Vec<u8>,
+    /// A buffer that a caller has given back.
+    spare: Vec<u8>,
 }
 
 impl Scratch {
@@ -61,7 +63,20 @@ impl Scratch {
             deflate: Decompressor::new(),
             zstd: None,
             other: Vec::new(),
+            spare: Vec::new(),
         }
+    }
+
+    /// A buffer of `length` bytes, of any content.
+    pub(crate) fn buffer(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.resize(length, 0);
+        bytes
+    }
+
+    /// Gives a buffer back, to be used again.
+    pub(crate) fn recycle(&mut self, bytes: Vec<u8>) {
+        self.spare = bytes;
     }
 }
 
