@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Reason, Result};
 
@@ -45,6 +46,7 @@ impl AtomicFile {
                 format!("{} is not a file name", target.display()),
             ));
         };
+        remove_abandoned(folder, &name.to_string_lossy());
         let temporary = tempfile::Builder::new()
             .prefix(&format!(
                 ".{}.{}.",
@@ -120,6 +122,36 @@ impl AtomicFile {
     }
 }
 
+/// How long an abandoned file must have been left alone: on a network file system its writer may
+/// run on another machine.
+const ABANDONED_AFTER: Duration = Duration::from_secs(300);
+
+/// Removes temporary files of this target whose writers were killed: no process of their number
+/// runs, and nothing was written for a while. What cannot be looked at is left alone.
+fn remove_abandoned(folder: &Path, name: &str) {
+    let (Ok(entries), true) = (std::fs::read_dir(folder), Path::new("/proc/self").exists()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let file_name = entry.file_name();
+        let writer = file_name
+            .to_str()
+            .and_then(|n| n.strip_prefix(&format!(".{name}.")))
+            .and_then(|n| n.strip_suffix(".tmp"))
+            .and_then(|n| n.split_once('.'))
+            .and_then(|(process, _)| process.parse::<u32>().ok());
+        let age = entry
+            .metadata()
+            .and_then(|m| m.modified())
+            .map(|t| t.elapsed().unwrap_or_default());
+        let is_old = age.is_ok_and(|age| age > ABANDONED_AFTER);
+        if writer.is_some_and(|w| is_old && !Path::new(&format!("/proc/{w}")).exists()) {
+            // Another run may have been quicker.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// What the process's umask gives a new file (temporary files are private).
 fn new_file_permissions() -> std::fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
@@ -171,6 +203,28 @@ mod tests {
         file.commit().expect("committed");
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&path).expect("read"), b"new");
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_removed() {
+        let folder = tempfile::tempdir().expect("folder");
+        let own = std::process::id();
+        let old = std::time::SystemTime::now() - 2 * ABANDONED_AFTER;
+        for (name, is_old, stays) in [
+            (".a.bin.4294967295.xyz.tmp".to_owned(), true, false),
+            (".a.bin.4294967295.new.tmp".to_owned(), false, true),
+            (format!(".a.bin.{own}.xyz.tmp"), true, true),
+            (".b.bin.4294967295.xyz.tmp".to_owned(), true, true),
+            (".a.bin.name.tmp".to_owned(), true, true),
+        ] {
+            let path = folder.path().join(&name);
+            let file = File::create(&path).expect("created");
+            if is_old {
+                file.set_modified(old).expect("set");
+            }
+            drop(AtomicFile::create(&folder.path().join("a.bin")).expect("created"));
+            assert_eq!(path.exists(), stays, "{name}");
+        }
     }
 
     #[test]

@@ -254,7 +254,7 @@ mod tests {
                         address: c.addr,
                         size: c.size,
                         skipped: c.filter_mask,
-                        offset: c.offset.iter().copied().collect(),
+                        offset: c.offset.to_vec(),
                     })
                     .collect();
                 theirs.sort_by_key(|e| e.address);

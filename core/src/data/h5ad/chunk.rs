@@ -159,7 +159,7 @@ fn library_entry(dataset: &hdf5::Dataset, index: usize) -> Option<Entry> {
         address: info.addr,
         size: info.size,
         skipped: info.filter_mask,
-        offset: info.offset.iter().copied().collect(),
+        offset: info.offset.to_vec(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Blosc 1 (32001): a chunk cut into blocks, each split into streams, with LZ codecs inside.
 
-use super::{Fault, bitshuffle, lz4, lzf, u32_le, unshuffle};
+use super::shuffle::unshuffle;
+use super::{Fault, bitshuffle, lz4, lzf, u32_le};
 
 const DAMAGED: Fault = Fault::Corrupt("its blosc data are damaged");
 const HEADER: usize = 16;
@@ -181,15 +182,8 @@ fn blosclz(bytes: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), Fault> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::numbers;
+    use super::super::tests::{numbers, shuffle};
     use super::*;
-
-    fn shuffle(bytes: &[u8], size: usize) -> Vec<u8> {
-        let n = bytes.len() / size;
-        (0..size)
-            .flat_map(|k| (0..n).map(move |i| bytes[i * size + k]))
-            .collect()
-    }
 
     /// Byte-shuffled, split, four bytes an element; `codec` as in the header.
     fn encode(plain: &[u8], block: usize, codec: u8, pack: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
