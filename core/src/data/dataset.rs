@@ -190,7 +190,8 @@ pub struct Dataset {
     pub obs: Table,
     /// One row per gene.
     pub var: Table,
-    /// Arrays with one row per cell, by name.
+    /// Arrays with one row per cell, by name. Of an `.h5ad` those of at most four columns
+    /// (coordinates, embeddings); wider ones are only named in [`DatasetInfo::members`].
     pub obsm: Vec<(String, DenseArray)>,
     /// What was found.
     pub info: DatasetInfo,

@@ -239,7 +239,7 @@ pub struct Tables<'a> {
 /// files are written again in the current encoding.
 ///
 /// # Errors
-/// `InvalidArgument` for names and lengths that do not fit; as [`open`](super::open) for the
+/// `InvalidArgument` for names and lengths that do not fit; as [`open`](super::open()) for the
 /// source; `Io` (reasons `DiskFull`, `ReadOnly`) for the target; `Cancelled`. The target is then as
 /// it was.
 ///

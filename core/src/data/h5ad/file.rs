@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use hdf5::MinorErrorCode;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Reason, Result};
 
@@ -31,13 +33,15 @@ impl Superblock {
     }
 }
 
-/// Opens a file for reading, without locks.
+/// Opens a file for reading. No lock is kept, so that read-only and network mounts serve; a file
+/// that is locked for writing is refused where the file system knows locks.
 ///
 /// # Errors
 /// `NotFound`; `UnsupportedFormat` with reason `NotHdf5` or `Truncated`; `Io` with reason `Locked`
 /// for a file that a crashed or running writer has marked as open.
 pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
     check(path)?;
+    refuse_locked(path)?;
     let open = |locking: bool| {
         hdf5::File::with_options()
             .with_fapl(|access| access.file_locking(locking))
@@ -50,6 +54,29 @@ pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
             false => Err(error),
         })
         .map_err(|e| open_error(path, e))
+}
+
+/// Writers that use the HDF5 library hold an exclusive lock.
+fn refuse_locked(path: &Path) -> Result<()> {
+    let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => Err(locked(path)),
+        // The lock goes when the file is closed at the end of this function.
+        _ => Ok(()),
+    }
+}
+
+fn locked(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Io,
+        format!(
+            "{}: another process is writing the file, or left it marked so; wait for it, or clear \
+             the mark with h5clear -s",
+            path.display()
+        ),
+    )
+    .with_reason(Reason::Locked)
+    .with_file(path)
 }
 
 /// What each frame of the library's error says.
@@ -150,24 +177,14 @@ fn parse_superblock(path: &Path, file: &File, base: u64, length: u64) -> Result<
 }
 
 fn open_error(path: &Path, error: hdf5::Error) -> Error {
-    let locked = [
+    let marks = [
         "already open for write",
         "unable to lock file",
         "consistency flags",
     ];
     let text = frames(&error);
-    if locked.iter().any(|words| text.contains(words)) {
-        return Error::new(
-            ErrorKind::Io,
-            format!(
-                "{}: another process is writing the file, or left it marked so; wait for it, or \
-                 clear the mark with h5clear -s",
-                path.display()
-            ),
-        )
-        .with_reason(Reason::Locked)
-        .with_file(path)
-        .with_source(error);
+    if marks.iter().any(|words| text.contains(words)) {
+        return locked(path).with_source(error);
     }
     if error.contains_minor(MinorErrorCode::NotHdf5) {
         return Error::format(path, "not an HDF5 file").with_reason(Reason::NotHdf5);
@@ -214,6 +231,19 @@ mod tests {
         let host = hdf5::File::open(&path).expect("opened with locks");
         assert!(open(&path).is_ok());
         drop(host);
+    }
+
+    #[test]
+    fn a_file_locked_by_its_writer_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.h5");
+        drop(hdf5::File::create(&path).expect("created"));
+        let writer = File::open(&path).expect("opened");
+        flock(&writer, FlockOperation::LockExclusive).expect("locked");
+        let error = open(&path).expect_err("refused");
+        assert_eq!(error.reason(), &Reason::Locked);
+        drop(writer);
+        assert!(open(&path).is_ok());
     }
 
     #[test]

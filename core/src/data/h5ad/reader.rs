@@ -20,7 +20,7 @@ use crate::data::dataset::{
 use crate::data::source::CellBlocks;
 use crate::error::{Error, Result, name_some, nearest_name};
 
-/// Opens an `.h5ad` file; see [`crate::data::open`].
+/// Opens an `.h5ad` file; see [`crate::data::open()`].
 ///
 /// # Cost
 /// Time and memory grow with the tables and the row (CSR) or column (CSC) pointers; the values of
