@@ -747,6 +747,14 @@ typedef struct cyto_open_options {
      * 10x: 1 = keep features of every type; 0 = "Gene Expression" only.
      */
     int32_t all_features;
+    /**
+     * 10x: 1 = ids name the genes; 0 = symbols do.
+     */
+    int32_t gene_ids;
+    /**
+     * Not used; 0.
+     */
+    int32_t reserved;
 } cyto_open_options;
 
 /**
@@ -1123,7 +1131,8 @@ cyto_status cyto_matrix_from_blocks(const struct cyto_block_source *source,
                                     struct cyto_error **err);
 
 /**
- * Opens a `.h5ad` or 10x `.h5` file, a folder with `matrix.mtx[.gz]` or a Visium `outs` folder. Tables and
+ * Opens a `.h5ad` or 10x `.h5` file, a folder with `matrix.mtx[.gz]` or `counts.csv[.gz]`, or a Visium `outs`
+ * folder. Tables and
  * coordinates are read; counts stay in the file until they are used. On Unix `path` may be any bytes.
  * `options` may be NULL.
  */
@@ -1541,7 +1550,7 @@ void cyto_partial_free(struct cyto_partial *partial);
 #define CYTO_BLOCK_SOURCE_INIT {sizeof(cyto_block_source), 0, 0, NULL, NULL, NULL, NULL, 0}
 #define CYTO_CONTEXT_OPTIONS_INIT {sizeof(cyto_context_options), 0, 100, 1, 0, NULL}
 #define CYTO_DENSE_VIEW_INIT {sizeof(cyto_dense_view), 0, 0, 0, 0, 0, 0, NULL}
-#define CYTO_OPEN_OPTIONS_INIT {sizeof(cyto_open_options), NULL, NULL, 0, 0}
+#define CYTO_OPEN_OPTIONS_INIT {sizeof(cyto_open_options), NULL, NULL, 0, 0, 0, 0}
 #define CYTO_RCTD_FILES_INIT {sizeof(cyto_rctd_files), NULL, NULL, NULL, NULL, NULL, NULL}
 #define CYTO_REFERENCE_INPUT_INIT \
     {sizeof(cyto_reference_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}

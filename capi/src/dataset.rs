@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use engine::data::{DatasetInfo, OpenOptions, Table};
+use engine::data::{DatasetInfo, OpenOptions, Table, VarNames};
 use engine::{Error, Result};
 use safer_ffi::{derive_ReprC, prelude::repr_c};
 use serde_json::json;
@@ -35,13 +35,17 @@ pub struct cyto_open_options {
     pub use_raw: i32,
     /// 10x: 1 = keep features of every type; 0 = "Gene Expression" only.
     pub all_features: i32,
+    /// 10x: 1 = ids name the genes; 0 = symbols do.
+    pub gene_ids: i32,
+    /// Not used; 0.
+    pub reserved: i32,
 }
 
 // SAFETY: plain data, size first.
 unsafe impl Sized_ for cyto_open_options {
     const NAME: &'static str = "cyto_open_options";
     const INIT: &'static str = "CYTO_OPEN_OPTIONS_INIT";
-    const FIRST_SIZE: usize = 32;
+    const FIRST_SIZE: usize = 40;
     fn init() -> Self {
         cyto_open_options {
             struct_size: size_of::<Self>(),
@@ -49,6 +53,8 @@ unsafe impl Sized_ for cyto_open_options {
             genome: std::ptr::null(),
             use_raw: 0,
             all_features: 0,
+            gene_ids: 0,
+            reserved: 0,
         }
     }
 }
@@ -129,6 +135,12 @@ pub(crate) unsafe fn open_options(
     }
     chosen.use_raw = flag("options.use_raw", given.use_raw)?;
     chosen.gex_only = !flag("options.all_features", given.all_features)?;
+    if flag("options.gene_ids", given.gene_ids)? {
+        chosen.var_names = VarNames::GeneIds;
+    }
+    if given.reserved != 0 {
+        return Err(Error::argument("options.reserved", "must be 0").into());
+    }
     Ok(chosen)
 }
 
@@ -140,7 +152,8 @@ fn flag(argument: &str, given: i32) -> Result<bool> {
     }
 }
 
-/// Opens a `.h5ad` or 10x `.h5` file, a folder with `matrix.mtx[.gz]` or a Visium `outs` folder. Tables and
+/// Opens a `.h5ad` or 10x `.h5` file, a folder with `matrix.mtx[.gz]` or `counts.csv[.gz]`, or a Visium `outs`
+/// folder. Tables and
 /// coordinates are read; counts stay in the file until they are used. On Unix `path` may be any bytes.
 /// `options` may be NULL.
 #[unsafe(no_mangle)]
