@@ -1,1 +1,99 @@
-//! x
+//! The C ABI of Cytosol: `libcytosol` and `include/cytosol.h`.
+//!
+//! No science and no loops over data: every function checks its arguments, calls one function of the
+//! engine and hands over the result. cbindgen writes the header from these files
+//! (`cargo run --release -p cytosol-capi --example gen_header`); safer-ffi's types say who owns a pointer, and
+//! the list at the end of this file makes the compiler refuse a type that C does not have.
+
+#![deny(missing_docs)]
+
+mod arrays;
+mod arrow;
+mod blocks;
+mod context;
+mod dataset;
+mod error;
+mod guard;
+mod matrix;
+mod params;
+mod partial;
+mod progress;
+mod rctd;
+mod reference;
+mod results;
+mod sized;
+mod spatial;
+#[allow(
+    missing_docs,
+    reason = "derive_ReprC makes an undocumented layout type of an enum"
+)]
+mod status;
+mod text;
+mod tissue;
+mod types;
+mod version;
+
+pub use arrays::*;
+pub use arrow::ArrowArrayStream;
+pub use blocks::*;
+pub use context::*;
+pub use dataset::*;
+pub use error::*;
+#[doc(hidden)]
+pub use guard::guarded;
+pub use matrix::*;
+pub use params::*;
+pub use partial::*;
+pub use progress::*;
+pub use rctd::*;
+pub use reference::*;
+pub use results::*;
+pub use spatial::*;
+pub use status::*;
+pub use text::CytoStr;
+pub use types::*;
+pub use version::*;
+
+use safer_ffi::layout::ReprC;
+use safer_ffi::prelude::repr_c;
+
+const fn crosses<T: ReprC>() {}
+
+/// A handle the caller owns, and the variable it is written to.
+const fn owned<T>()
+where
+    repr_c::Box<T>: ReprC,
+    Option<repr_c::Box<T>>: ReprC,
+{
+    crosses::<repr_c::Box<T>>();
+    crosses::<Option<repr_c::Box<T>>>();
+}
+
+/// Every type that crosses the border.
+const _: () = {
+    crosses::<CytoStr<'static>>();
+    crosses::<cyto_status>();
+    owned::<cyto_error>();
+    owned::<cyto_context>();
+    owned::<cyto_matrix>();
+    owned::<cyto_dataset>();
+    owned::<cyto_reference>();
+    owned::<cyto_spatial>();
+    owned::<cyto_rctd_options>();
+    owned::<cyto_rctd>();
+    owned::<cyto_rctd_results>();
+    owned::<cyto_plan>();
+    owned::<cyto_partial>();
+    crosses::<cyto_array>();
+    crosses::<cyto_block_source>();
+    crosses::<cyto_context_options>();
+    crosses::<cyto_dense_view>();
+    crosses::<cyto_open_options>();
+    crosses::<cyto_progress>();
+    crosses::<cyto_progress_fn>();
+    crosses::<cyto_rctd_files>();
+    crosses::<cyto_reference_input>();
+    crosses::<cyto_reference_options>();
+    crosses::<cyto_sparse_view>();
+    crosses::<cyto_spatial_input>();
+};

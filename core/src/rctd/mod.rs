@@ -19,6 +19,7 @@ mod fitter;
 mod genes;
 mod input;
 pub mod irwls;
+mod labels;
 mod multi;
 mod partial;
 mod platform_effect;
@@ -28,8 +29,10 @@ mod results;
 mod run;
 mod sigma;
 mod spatial;
+mod tables;
 
 pub use config::{Mode, RctdOptions};
+pub use labels::cell_type_labels;
 pub use partial::Partial;
 pub use platform_effect::BulkFit;
 pub use reference::{Profiles, RareTypes, Reference, ReferenceInput, ReferenceOptions};

@@ -27,6 +27,8 @@ pub(crate) mod reader;
 pub(crate) mod strings;
 mod writer;
 
+#[cfg(fuzzing)]
+pub use filters::fuzz::decode_any;
 pub use reader::open;
 pub use writer::{annotate, create};
 

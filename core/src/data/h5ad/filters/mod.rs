@@ -10,6 +10,8 @@
 mod bitshuffle;
 mod blosc;
 mod fletcher32;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod lz4;
 mod lzf;
 mod shuffle;

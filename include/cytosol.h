@@ -1,0 +1,1560 @@
+/*
+ * cytosol.h - the C interface of Cytosol, the embeddable engine for single-cell and spatial genomics.
+ *
+ * Generated from capi/src by `cargo run --release -p cytosol-capi --example gen_header`: do not edit.
+ *
+ * Rules that hold for every function:
+ *
+ * - A function that can fail returns cyto_status and has the last argument `cyto_error **err`, which may
+ *   be NULL. On failure *err is a new error object (code, message, JSON detail), freed with
+ *   cyto_error_free; on success it is NULL. Its old value is overwritten, never freed.
+ * - The output parameter stands just before `err`. On every failing path the handle in it is NULL.
+ * - A handle that a function writes to `out` belongs to the caller and has exactly one function that frees
+ *   it, which takes NULL. Handles may be freed in any order.
+ * - All other pointers that come out are borrowed, as each function says, at most until the handle is freed.
+ * - Strings are UTF-8 and end with NUL; paths are bytes. Strings that go in are copied.
+ * - Structs that begin with `size_t struct_size` are filled by the macro of the same name that ends in
+ *   _INIT; later versions of the library only append fields, and zero means the default for these.
+ * - A context serves one call at a time; a second one, also from inside a callback, gets CYTO_STATE. Different
+ *   contexts are independent. Handles passed as const may be used from several threads.
+ * - Callbacks come on the thread that made the call and must not unwind (C++ exceptions, longjmp).
+ * - Results are the same bits for any number of threads, any block size, whole or in shards.
+ * - No function ends the process or prints, and none lets a panic out (CYTO_PANIC instead).
+ *
+ * Link with -lcytosol, or with libcytosol.a and the libraries that cytosol.pc lists.
+ */
+
+
+#ifndef CYTOSOL_H
+#define CYTOSOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+
+/* Marks exported functions. Define CYTO_STATIC when linking the static library on Windows. */
+#if defined(_WIN32)
+#  if defined(CYTO_STATIC)
+#    define CYTO_API
+#  else
+#    define CYTO_API __declspec(dllimport)
+#  endif
+#elif defined(__GNUC__)
+#  define CYTO_API __attribute__((visibility("default")))
+#else
+#  define CYTO_API
+#endif
+
+/* A string that ends with NUL. */
+typedef const char *cyto_str;
+
+/*
+ * The structs of the Arrow C data interface and the Arrow C stream interface, under the guards that every
+ * header with these structs uses. What a call fills in is released by its `release`.
+ */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ArrowSchema {
+  const char* format;
+  const char* name;
+  const char* metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema** children;
+  struct ArrowSchema* dictionary;
+  void (*release)(struct ArrowSchema*);
+  void* private_data;
+};
+
+struct ArrowArray {
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void** buffers;
+  struct ArrowArray** children;
+  struct ArrowArray* dictionary;
+  void (*release)(struct ArrowArray*);
+  void* private_data;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ArrowArrayStream {
+  int (*get_schema)(struct ArrowArrayStream*, struct ArrowSchema* out);
+  int (*get_next)(struct ArrowArrayStream*, struct ArrowArray* out);
+  const char* (*get_last_error)(struct ArrowArrayStream*);
+  void (*release)(struct ArrowArrayStream*);
+  void* private_data;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+
+
+/**
+ * The number of this ABI, also in the SONAME. It changes when a host built for another number could
+ * break.
+ */
+#define CYTO_ABI_VERSION 1
+
+/**
+ * Flag of a view: its structure is known to be right, so the pass that checks it is skipped. What a broken
+ * cell then gives is an error when it is read, never a read outside the arrays.
+ */
+#define CYTO_VIEW_TRUSTED 1
+
+/**
+ * What a call came to. 0 is success; every other value comes with a `cyto_error`.
+ */
+enum cyto_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Success.
+     */
+    CYTO_OK = 0,
+    /**
+     * An argument or option is outside its range, or arguments do not fit each other.
+     */
+    CYTO_INVALID_ARGUMENT = 1,
+    /**
+     * The progress callback or `cyto_context_cancel` stopped the work.
+     */
+    CYTO_CANCELLED = 2,
+    /**
+     * The asked device is absent.
+     */
+    CYTO_NO_GPU = 3,
+    /**
+     * Memory could not be had, or the limit does not allow it.
+     */
+    CYTO_OUT_OF_MEMORY = 4,
+    /**
+     * The operating system refused a read or a write.
+     */
+    CYTO_IO = 5,
+    /**
+     * A file or a block of bytes is damaged or of an unknown layout.
+     */
+    CYTO_FORMAT = 6,
+    /**
+     * An iteration ended without converging; the result is still returned.
+     */
+    CYTO_NOT_CONVERGED = 7,
+    /**
+     * Understood, but not supported.
+     */
+    CYTO_UNSUPPORTED = 8,
+    /**
+     * A handle is in use or poisoned, or the steps came in the wrong order.
+     */
+    CYTO_STATE = 9,
+    /**
+     * A partial result belongs to other inputs or other options.
+     */
+    CYTO_CHECKPOINT_MISMATCH = 10,
+    /**
+     * Host and library were built for different versions of this header.
+     */
+    CYTO_ABI_MISMATCH = 11,
+    /**
+     * A callback of the host failed.
+     */
+    CYTO_CALLBACK = 12,
+    /**
+     * The data can be read but not used: negative counts, NaN, no common genes.
+     */
+    CYTO_INVALID_DATA = 13,
+    /**
+     * A file, key, column, gene or cell type does not exist.
+     */
+    CYTO_NOT_FOUND = 14,
+    /**
+     * A bug of the library. The context stays usable; the handle at work is poisoned.
+     */
+    CYTO_PANIC = 99,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_status cyto_status;
+#else
+typedef int32_t cyto_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Types of array elements.
+ */
+enum cyto_dtype
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * `int32_t`.
+     */
+    CYTO_I32 = 0,
+    /**
+     * `int64_t`.
+     */
+    CYTO_I64 = 1,
+    /**
+     * `float`.
+     */
+    CYTO_F32 = 2,
+    /**
+     * `double`.
+     */
+    CYTO_F64 = 3,
+    /**
+     * `uint16_t`.
+     */
+    CYTO_U16 = 4,
+    /**
+     * `uint32_t`.
+     */
+    CYTO_U32 = 5,
+    /**
+     * `uint8_t`; flags are 0 or 1.
+     */
+    CYTO_U8 = 6,
+    /**
+     * `uint64_t`; in results only.
+     */
+    CYTO_U64 = 7,
+    /**
+     * `const char *`, UTF-8; in results only.
+     */
+    CYTO_TEXT = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_dtype cyto_dtype;
+#else
+typedef int32_t cyto_dtype;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Which axis of a sparse matrix is compressed.
+ */
+enum cyto_layout
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Compressed rows.
+     */
+    CYTO_CSR = 0,
+    /**
+     * Compressed columns; R's `dgCMatrix`.
+     */
+    CYTO_CSC = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_layout cyto_layout;
+#else
+typedef int32_t cyto_layout;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What the rows of a matrix are. Never guessed: 0 is refused.
+ */
+enum cyto_orientation
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Rows are cells (or pixels), columns are genes, as in Python.
+     */
+    CYTO_CELLS_BY_GENES = 1,
+    /**
+     * Rows are genes, columns are cells, as in R.
+     */
+    CYTO_GENES_BY_CELLS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_orientation cyto_orientation;
+#else
+typedef int32_t cyto_orientation;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How RCTD explains a pixel.
+ */
+enum cyto_rctd_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * By any mixture of all types.
+     */
+    CYTO_RCTD_FULL = 0,
+    /**
+     * By one or two types.
+     */
+    CYTO_RCTD_DOUBLET = 1,
+    /**
+     * By a few types, chosen greedily.
+     */
+    CYTO_RCTD_MULTI = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_rctd_mode cyto_rctd_mode;
+#else
+typedef int32_t cyto_rctd_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What to do with cell types that have too few cells.
+ */
+enum cyto_rare_types
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Keep them; `cyto_rctd_create` then refuses the reference and names them, as spacexr does.
+     */
+    CYTO_RARE_TYPES_KEEP = 0,
+    /**
+     * Leave them out, with a warning.
+     */
+    CYTO_RARE_TYPES_DROP = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_rare_types cyto_rare_types;
+#else
+typedef int32_t cyto_rare_types;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What became of a pixel.
+ */
+enum cyto_pixel_fate
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Fitted.
+     */
+    CYTO_PIXEL_KEPT = 0,
+    /**
+     * `n_umi` below `umi_min`.
+     */
+    CYTO_PIXEL_UMI_TOO_LOW = 1,
+    /**
+     * `n_umi` above `umi_max`.
+     */
+    CYTO_PIXEL_UMI_TOO_HIGH = 2,
+    /**
+     * Counts over all genes below `counts_min`.
+     */
+    CYTO_PIXEL_COUNTS_TOO_LOW = 3,
+    /**
+     * Counts over the genes of the platform effect below `counts_min`.
+     */
+    CYTO_PIXEL_BULK_COUNTS_TOO_LOW = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_pixel_fate cyto_pixel_fate;
+#else
+typedef uint8_t cyto_pixel_fate;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What doublet mode makes of a pixel.
+ */
+enum cyto_spot_class
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * No pair of types explains it.
+     */
+    CYTO_SPOT_REJECT = 0,
+    /**
+     * One type.
+     */
+    CYTO_SPOT_SINGLET = 1,
+    /**
+     * Two types, both certain.
+     */
+    CYTO_SPOT_DOUBLET_CERTAIN = 2,
+    /**
+     * Two types, the second uncertain.
+     */
+    CYTO_SPOT_DOUBLET_UNCERTAIN = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cyto_spot_class cyto_spot_class;
+#else
+typedef uint8_t cyto_spot_class;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Threads, seed, memory limit, device, progress and cancel.
+ */
+typedef struct cyto_context cyto_context;
+
+/**
+ * An open file or folder.
+ */
+typedef struct cyto_dataset cyto_dataset;
+
+/**
+ * Why a call failed. Owned by the caller; free with `cyto_error_free`.
+ */
+typedef struct cyto_error cyto_error;
+
+/**
+ * Counts, cells x genes, of any origin. Readable from several threads.
+ */
+typedef struct cyto_matrix cyto_matrix;
+
+/**
+ * Fits of one shard.
+ */
+typedef struct cyto_partial cyto_partial;
+
+/**
+ * How the pixels are cut into shards.
+ */
+typedef struct cyto_plan cyto_plan;
+
+/**
+ * RCTD on one tissue.
+ */
+typedef struct cyto_rctd cyto_rctd;
+
+/**
+ * Options of RCTD. Not for several threads at once.
+ */
+typedef struct cyto_rctd_options cyto_rctd_options;
+
+/**
+ * Results of RCTD, one row per kept pixel in the order of the input. Readable from several threads.
+ */
+typedef struct cyto_rctd_results cyto_rctd_results;
+
+/**
+ * Mean expression of cell types, and how it came about.
+ */
+typedef struct cyto_reference cyto_reference;
+
+/**
+ * Pixels of a tissue.
+ */
+typedef struct cyto_spatial cyto_spatial;
+
+/**
+ * Settings of a context. Fill with `CYTO_CONTEXT_OPTIONS_INIT`, then change fields.
+ */
+typedef struct cyto_context_options {
+    /**
+     * `sizeof(cyto_context_options)`.
+     */
+    size_t struct_size;
+    /**
+     * Worker threads; 0 = as many as the process may use. Results never depend on it.
+     */
+    int32_t threads;
+    /**
+     * Least time between two progress calls, in milliseconds; 0 = at every opportunity.
+     */
+    uint32_t progress_interval_ms;
+    /**
+     * Seed of every random draw.
+     */
+    uint64_t seed;
+    /**
+     * Bytes that blocks and caches may use; 0 = 80 % of the memory the process may use.
+     */
+    uint64_t memory_limit_bytes;
+    /**
+     * "cpu", "auto" or "cuda"; NULL = "cpu". "cuda" without such a device is `CYTO_NO_GPU`.
+     */
+    const char *device;
+} cyto_context_options;
+
+/**
+ * A moment of a long job. Valid only during the callback.
+ */
+typedef struct cyto_progress {
+    /**
+     * Size of this struct in the library; later versions only append.
+     */
+    size_t struct_size;
+    /**
+     * Items done.
+     */
+    uint64_t done;
+    /**
+     * Items in this stage; 0 when not known beforehand.
+     */
+    uint64_t total;
+    /**
+     * Seconds since the stage began.
+     */
+    double elapsed_s;
+    /**
+     * Stage, for example "fit_pixels".
+     */
+    const char *stage;
+    /**
+     * Text for people, "" when there is nothing to say.
+     */
+    const char *message;
+} cyto_progress;
+
+/**
+ * Receives progress; non-zero asks to stop, and the call then returns `CYTO_CANCELLED`.
+ */
+typedef int32_t (*cyto_progress_fn)(void *user_data,
+                                    const struct cyto_progress *progress);
+
+/**
+ * A sparse matrix in the host's arrays. Fill with `CYTO_SPARSE_VIEW_INIT`, then set every field.
+ *
+ * Of n = `nrow` (CSR) or `ncol` (CSC): `indptr` holds exactly n + 1 elements, `indices` and `values`
+ * exactly `nnz` each.
+ */
+typedef struct cyto_sparse_view {
+    /**
+     * `sizeof(cyto_sparse_view)`.
+     */
+    size_t struct_size;
+    /**
+     * `cyto_layout`.
+     */
+    int32_t layout;
+    /**
+     * `cyto_dtype` of `indptr`: `CYTO_I32` or `CYTO_I64`.
+     */
+    int32_t indptr_type;
+    /**
+     * `cyto_dtype` of `indices`: `CYTO_I32` or `CYTO_I64`.
+     */
+    int32_t index_type;
+    /**
+     * `cyto_dtype` of `values`.
+     */
+    int32_t value_type;
+    /**
+     * 0 or 1: the number of the first position, in `indptr` and `indices`.
+     */
+    int32_t index_base;
+    /**
+     * `cyto_orientation`: whether rows are cells or genes. It has no default.
+     */
+    int32_t orientation;
+    /**
+     * Rows.
+     */
+    int64_t nrow;
+    /**
+     * Columns.
+     */
+    int64_t ncol;
+    /**
+     * Stored entries.
+     */
+    int64_t nnz;
+    /**
+     * Where each row (CSR) or column (CSC) begins.
+     */
+    const void *indptr;
+    /**
+     * Column (CSR) or row (CSC) of each entry.
+     */
+    const void *indices;
+    /**
+     * Value of each entry.
+     */
+    const void *values;
+    /**
+     * 0 or `CYTO_VIEW_TRUSTED`.
+     */
+    uint64_t flags;
+} cyto_sparse_view;
+
+/**
+ * A dense matrix in the host's array. Fill with `CYTO_DENSE_VIEW_INIT`, then set every field.
+ *
+ * Element (i, j) is `data[i * row_stride + j * col_stride]`.
+ */
+typedef struct cyto_dense_view {
+    /**
+     * `sizeof(cyto_dense_view)`.
+     */
+    size_t struct_size;
+    /**
+     * `cyto_dtype` of `data`.
+     */
+    int32_t value_type;
+    /**
+     * `cyto_orientation`: whether rows are cells or genes. It has no default.
+     */
+    int32_t orientation;
+    /**
+     * Rows.
+     */
+    int64_t nrow;
+    /**
+     * Columns.
+     */
+    int64_t ncol;
+    /**
+     * Elements from one row to the next; not negative.
+     */
+    int64_t row_stride;
+    /**
+     * Elements from one column to the next; not negative.
+     */
+    int64_t col_stride;
+    /**
+     * The elements.
+     */
+    const void *data;
+} cyto_dense_view;
+
+/**
+ * Fills `out` (which comes initialised) with a view of the cells `first` to `first + n - 1` and all genes.
+ * The view's arrays must live until `release_block` is called for them, or, without one, until the next
+ * call for the same source. Returns 0, or anything else for a failure: the API call then ends with
+ * `CYTO_CALLBACK`. Must not unwind.
+ */
+typedef int32_t (*cyto_read_block_fn)(void *user_data,
+                                      int64_t first,
+                                      int64_t n,
+                                      struct cyto_sparse_view *out);
+
+/**
+ * Told that the arrays of a block are not needed any more. Must not unwind.
+ */
+typedef void (*cyto_release_block_fn)(void *user_data,
+                                      const struct cyto_sparse_view *block);
+
+/**
+ * Told that the source is not needed any more: the last call with this `user_data`, possibly on
+ * another thread than the others. Must not unwind.
+ */
+typedef void (*cyto_release_source_fn)(void *user_data);
+
+/**
+ * A source of counts that the host reads. Fill with `CYTO_BLOCK_SOURCE_INIT`, then set fields.
+ */
+typedef struct cyto_block_source {
+    /**
+     * `sizeof(cyto_block_source)`.
+     */
+    size_t struct_size;
+    /**
+     * Cells (or pixels).
+     */
+    int64_t n_cells;
+    /**
+     * Genes.
+     */
+    int64_t n_genes;
+    /**
+     * Reads a block; called on the thread that made the API call. Required.
+     */
+    cyto_read_block_fn read_block;
+    /**
+     * May be NULL.
+     */
+    cyto_release_block_fn release_block;
+    /**
+     * May be NULL.
+     */
+    cyto_release_source_fn release_source;
+    /**
+     * Handed to the three functions.
+     */
+    void *user_data;
+    /**
+     * 0 or `CYTO_VIEW_TRUSTED`, for all blocks.
+     */
+    uint64_t flags;
+} cyto_block_source;
+
+/**
+ * What to take from a file that holds more than one matrix. Fill with `CYTO_OPEN_OPTIONS_INIT`.
+ */
+typedef struct cyto_open_options {
+    /**
+     * `sizeof(cyto_open_options)`.
+     */
+    size_t struct_size;
+    /**
+     * `.h5ad`: read `layers/<name>` in place of `X`; NULL = `X`.
+     */
+    const char *layer;
+    /**
+     * 10x `.h5`: keep the genes of this genome; NULL = all.
+     */
+    const char *genome;
+    /**
+     * `.h5ad`: 1 = read `raw/X` and `raw/var` in place of `X` and `var`.
+     */
+    int32_t use_raw;
+    /**
+     * 10x: 1 = keep features of every type; 0 = "Gene Expression" only.
+     */
+    int32_t all_features;
+    /**
+     * 10x: 1 = ids name the genes; 0 = symbols do.
+     */
+    int32_t gene_ids;
+    /**
+     * Not used; 0.
+     */
+    int32_t reserved;
+} cyto_open_options;
+
+/**
+ * An array on loan. Fill with `CYTO_ARRAY_INIT` and pass it to a function that ends in `_array`.
+ *
+ * Element (i, j) is `data[i * row_stride + j]`. `data` is valid until the handle is freed.
+ */
+typedef struct cyto_array {
+    /**
+     * `sizeof(cyto_array)`, set by the caller.
+     */
+    size_t struct_size;
+    /**
+     * `cyto_dtype` of the elements.
+     */
+    int32_t dtype;
+    /**
+     * 1 for a list, 2 for a matrix.
+     */
+    int32_t n_dims;
+    /**
+     * Rows, or elements of a list.
+     */
+    size_t n_rows;
+    /**
+     * Columns; 1 for a list.
+     */
+    size_t n_columns;
+    /**
+     * Elements from one row to the next.
+     */
+    size_t row_stride;
+    /**
+     * The elements; NULL when the call failed.
+     */
+    const void *data;
+} cyto_array;
+
+/**
+ * Labelled single cells. Fill with `CYTO_REFERENCE_INPUT_INIT`, then set fields. Names, codes and totals are
+ * copied; how long the arrays behind `counts` must live, its own function says.
+ */
+typedef struct cyto_reference_input {
+    /**
+     * `sizeof(cyto_reference_input)`.
+     */
+    size_t struct_size;
+    /**
+     * Counts.
+     */
+    const struct cyto_matrix *counts;
+    /**
+     * Barcode of every cell, unique.
+     */
+    const char *const *cells;
+    /**
+     * Elements of `cells`.
+     */
+    size_t n_cells;
+    /**
+     * Name of every gene, unique.
+     */
+    const char *const *genes;
+    /**
+     * Elements of `genes`.
+     */
+    size_t n_genes;
+    /**
+     * Cell type of every cell: position in `cell_types`.
+     */
+    const int32_t *labels;
+    /**
+     * Elements of `labels`.
+     */
+    size_t n_labels;
+    /**
+     * Names of the cell types; their order is the order of the results.
+     */
+    const char *const *cell_types;
+    /**
+     * Elements of `cell_types`.
+     */
+    size_t n_cell_types;
+    /**
+     * Total counts of every cell over all genes of the experiment; NULL = sums over `counts`.
+     */
+    const double *n_umi;
+    /**
+     * Elements of `n_umi`; 0 with NULL.
+     */
+    size_t n_n_umi;
+} cyto_reference_input;
+
+/**
+ * How a reference is made. Fill with `CYTO_REFERENCE_OPTIONS_INIT`, which holds spacexr's defaults.
+ */
+typedef struct cyto_reference_options {
+    /**
+     * `sizeof(cyto_reference_options)`.
+     */
+    size_t struct_size;
+    /**
+     * Most cells of a type; more are sampled down. 10000.
+     */
+    uint64_t n_max_cells;
+    /**
+     * Least total counts of a cell. 100.
+     */
+    double min_umi;
+    /**
+     * With `CYTO_RARE_TYPES_DROP`: least cells of a type. 25.
+     */
+    uint64_t cell_min;
+    /**
+     * `cyto_rare_types`: what to do about types with fewer. `CYTO_RARE_TYPES_KEEP`.
+     */
+    int32_t rare_types;
+    /**
+     * Not used; 0.
+     */
+    int32_t reserved;
+    /**
+     * Order of the types, all of them; NULL = as they come.
+     */
+    const char *const *type_order;
+    /**
+     * Elements of `type_order`.
+     */
+    size_t n_type_order;
+} cyto_reference_options;
+
+/**
+ * Pixels of a tissue. Fill with `CYTO_SPATIAL_INPUT_INIT`, then set fields. Names, coordinates and totals are
+ * copied; how long the arrays behind `counts` must live, its own function says.
+ */
+typedef struct cyto_spatial_input {
+    /**
+     * `sizeof(cyto_spatial_input)`.
+     */
+    size_t struct_size;
+    /**
+     * Counts; its cells are the pixels.
+     */
+    const struct cyto_matrix *counts;
+    /**
+     * Barcode of every pixel, unique.
+     */
+    const char *const *pixels;
+    /**
+     * Elements of `pixels`.
+     */
+    size_t n_pixels;
+    /**
+     * Name of every gene, unique.
+     */
+    const char *const *genes;
+    /**
+     * Elements of `genes`.
+     */
+    size_t n_genes;
+    /**
+     * x, y of every pixel, one pair after the other; NULL = none.
+     */
+    const double *coords;
+    /**
+     * Pairs in `coords`; 0 with NULL.
+     */
+    size_t n_coords;
+    /**
+     * Total counts of every pixel over all genes of the experiment; NULL = sums over `counts`.
+     */
+    const double *n_umi;
+    /**
+     * Elements of `n_umi`; 0 with NULL.
+     */
+    size_t n_n_umi;
+} cyto_spatial_input;
+
+/**
+ * Both inputs of RCTD as files. Fill with `CYTO_RCTD_FILES_INIT`, then set fields.
+ */
+typedef struct cyto_rctd_files {
+    /**
+     * `sizeof(cyto_rctd_files)`.
+     */
+    size_t struct_size;
+    /**
+     * The tissue; see `cyto_dataset_open`.
+     */
+    const char *spatial_path;
+    /**
+     * May be NULL.
+     */
+    const struct cyto_open_options *spatial_open;
+    /**
+     * The labelled single cells.
+     */
+    const char *reference_path;
+    /**
+     * May be NULL.
+     */
+    const struct cyto_open_options *reference_open;
+    /**
+     * Column of the reference's obs table that holds the cell types; NULL = "cell_type".
+     */
+    const char *cell_type_column;
+    /**
+     * May be NULL.
+     */
+    const struct cyto_reference_options *reference_options;
+} cyto_rctd_files;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The ABI number of the library; a host refuses to go on when it is not `CYTO_ABI_VERSION`.
+ */
+CYTO_API
+int32_t cyto_abi_version(void);
+
+/**
+ * The version of the library, for example "0.1.0". Static.
+ */
+CYTO_API
+const char *cyto_version(void);
+
+/**
+ * A JSON object: `version`, `abi`, `target`, `features`, `cpu` (instruction sets found),
+ * `cuda` (state). Static.
+ */
+CYTO_API
+const char *cyto_build_info_json(void);
+
+/**
+ * The name of a status code, for example "CANCELLED"; "UNKNOWN" for any other integer. Static.
+ */
+CYTO_API
+const char *cyto_status_name(int32_t status);
+
+/**
+ * The status code of an error; 0 for NULL.
+ */
+CYTO_API
+cyto_status cyto_error_code(const struct cyto_error *error);
+
+/**
+ * The one-line message, UTF-8: where, what is wrong, what would be right. Borrowed from `error`;
+ * "" for NULL.
+ */
+CYTO_API
+const char *cyto_error_message(const struct cyto_error *error);
+
+/**
+ * A JSON object with what is known of the place: `argument`, `file`, `reason`, `dataset`, `index`,
+ * `row`, `column`, `value`, `gene`, `cell_types`, `key`, `line`, `filter`. Borrowed from `error`;
+ * "{}" for NULL.
+ */
+CYTO_API
+const char *cyto_error_detail_json(const struct cyto_error *error);
+
+/**
+ * Frees an error. NULL is allowed.
+ */
+CYTO_API
+void cyto_error_free(struct cyto_error *error);
+
+/**
+ * Makes a context. `options` may be NULL for the defaults. Free with `cyto_context_free`.
+ */
+CYTO_API
+cyto_status cyto_context_new(const struct cyto_context_options *options,
+                             struct cyto_context **out,
+                             struct cyto_error **err);
+
+/**
+ * Frees a context and ends its threads. NULL is allowed. Handles made with it stay usable.
+ */
+CYTO_API
+void cyto_context_free(struct cyto_context *ctx);
+
+/**
+ * Worker threads of the context; 0 for NULL.
+ */
+CYTO_API
+int32_t cyto_context_threads(const struct cyto_context *ctx);
+
+/**
+ * Sets the progress callback of later calls; a NULL `callback` removes it. It is called on the
+ * thread that made the API call, once at the start and once at the end of each stage and at most once
+ * per `progress_interval_ms` between. `user_data` must live until the callback is replaced or the
+ * context freed. Using the same context from inside the callback returns `CYTO_STATE`.
+ */
+CYTO_API
+cyto_status cyto_context_set_progress(const struct cyto_context *ctx,
+                                      cyto_progress_fn callback,
+                                      void *user_data,
+                                      struct cyto_error **err);
+
+/**
+ * Asks the call that runs on `ctx` to stop; it returns `CYTO_CANCELLED`. From any thread and from a signal
+ * handler: one atomic store. Without a running call nothing happens: every call forgets earlier
+ * requests when it starts. NULL is allowed.
+ */
+CYTO_API
+void cyto_context_cancel(const struct cyto_context *ctx);
+
+/**
+ * Counts in a host's sparse arrays, which are borrowed: they must live and stay unchanged until this
+ * handle and everything made from it is freed. The structure is checked in one pass. A matrix compressed
+ * along genes (CSR of genes x cells, CSC of cells x genes) is turned round once, which copies it.
+ */
+CYTO_API
+cyto_status cyto_matrix_from_view(const struct cyto_context *ctx,
+                                  const struct cyto_sparse_view *view,
+                                  struct cyto_matrix **out,
+                                  struct cyto_error **err);
+
+/**
+ * As `cyto_matrix_from_view`, but the counts are copied (and all checked): the arrays need to live only
+ * until the call returns.
+ */
+CYTO_API
+cyto_status cyto_matrix_from_view_copy(const struct cyto_context *ctx,
+                                       const struct cyto_sparse_view *view,
+                                       struct cyto_matrix **out,
+                                       struct cyto_error **err);
+
+/**
+ * Counts in a host's dense array, borrowed like those of `cyto_matrix_from_view`.
+ */
+CYTO_API
+cyto_status cyto_matrix_from_dense_view(const struct cyto_context *ctx,
+                                        const struct cyto_dense_view *view,
+                                        struct cyto_matrix **out,
+                                        struct cyto_error **err);
+
+/**
+ * As `cyto_matrix_from_dense_view`, but copied (sparse) before the call returns.
+ */
+CYTO_API
+cyto_status cyto_matrix_from_dense_view_copy(const struct cyto_context *ctx,
+                                             const struct cyto_dense_view *view,
+                                             struct cyto_matrix **out,
+                                             struct cyto_error **err);
+
+/**
+ * Cells of a matrix; 0 for NULL.
+ */
+CYTO_API
+size_t cyto_matrix_n_cells(const struct cyto_matrix *matrix);
+
+/**
+ * Genes of a matrix; 0 for NULL.
+ */
+CYTO_API
+size_t cyto_matrix_n_genes(const struct cyto_matrix *matrix);
+
+/**
+ * Frees a matrix. NULL is allowed. What was made from it stays usable.
+ */
+CYTO_API
+void cyto_matrix_free(struct cyto_matrix *matrix);
+
+/**
+ * Counts that the host reads. `source` is copied; what `user_data` points to must live until
+ * `release_source` is called, which happens when this handle and everything made from it is freed (and
+ * also when this call fails, unless `source` itself cannot be read). Used by one call at a time.
+ */
+CYTO_API
+cyto_status cyto_matrix_from_blocks(const struct cyto_block_source *source,
+                                    struct cyto_matrix **out,
+                                    struct cyto_error **err);
+
+/**
+ * Opens a `.h5ad` or 10x `.h5` file, a folder with `matrix.mtx[.gz]` or `counts.csv[.gz]`, or a Visium `outs`
+ * folder. Tables and
+ * coordinates are read; counts stay in the file until they are used. On Unix `path` may be any bytes.
+ * `options` may be NULL.
+ */
+CYTO_API
+cyto_status cyto_dataset_open(const struct cyto_context *ctx,
+                              cyto_str path,
+                              const struct cyto_open_options *options,
+                              struct cyto_dataset **out,
+                              struct cyto_error **err);
+
+/**
+ * Frees a dataset. NULL is allowed. What was made from it stays usable.
+ */
+CYTO_API
+void cyto_dataset_free(struct cyto_dataset *dataset);
+
+/**
+ * The counts of a dataset, read from the file when they are used. Free with `cyto_matrix_free`.
+ */
+CYTO_API
+cyto_status cyto_dataset_counts(const struct cyto_dataset *dataset,
+                                struct cyto_matrix **out,
+                                struct cyto_error **err);
+
+/**
+ * What was found in the file, as a JSON object: `path`, `format`, `matrix`, `layout`, `dtype`, `n_cells`,
+ * `n_genes`, `n_entries`, `chunk`, `filters`, `layers`, `has_raw`, `members`, `warnings`. Borrowed from the
+ * dataset; "{}" for NULL.
+ */
+CYTO_API
+const char *cyto_dataset_info_json(const struct cyto_dataset *dataset);
+
+/**
+ * Lends an array of a dataset: "cells" and "genes" (text), "coords" (f64, cells x 2) and "n_umi" (f64).
+ * `CYTO_NOT_FOUND` when the file has no coordinates or totals.
+ */
+CYTO_API
+cyto_status cyto_dataset_array(const struct cyto_dataset *dataset,
+                               cyto_str name,
+                               struct cyto_array *out,
+                               struct cyto_error **err);
+
+/**
+ * The table "obs" (one row per cell) or "var" (one row per gene) as an Arrow stream, which the caller
+ * releases; row names are the column "index". On failure `out->release` is NULL.
+ */
+CYTO_API
+cyto_status cyto_dataset_table_arrow(const struct cyto_dataset *dataset,
+                                     cyto_str table,
+                                     struct ArrowArrayStream *out,
+                                     struct cyto_error **err);
+
+/**
+ * A reference from labelled single cells, whose counts are read now: nothing of `input` is needed when the call
+ * has returned. `options` may be NULL.
+ */
+CYTO_API
+cyto_status cyto_reference_from_counts(const struct cyto_context *ctx,
+                                       const struct cyto_reference_input *input,
+                                       const struct cyto_reference_options *options,
+                                       struct cyto_reference **out,
+                                       struct cyto_error **err);
+
+/**
+ * A reference from an open file: `column` of its obs table holds the cell types (categories keep their
+ * order, other labels are sorted as R sorts them). `options` may be NULL.
+ */
+CYTO_API
+cyto_status cyto_reference_from_dataset(const struct cyto_context *ctx,
+                                        const struct cyto_dataset *dataset,
+                                        cyto_str column,
+                                        const struct cyto_reference_options *options,
+                                        struct cyto_reference **out,
+                                        struct cyto_error **err);
+
+/**
+ * A reference from given profiles: mean normalised expression (count / total of the cell), genes x
+ * types, row-major, `n_genes * n_cell_types` values. All is copied.
+ */
+CYTO_API
+cyto_status cyto_reference_from_profiles(const double *profiles,
+                                         const char *const *genes,
+                                         size_t n_genes,
+                                         const char *const *cell_types,
+                                         size_t n_cell_types,
+                                         struct cyto_reference **out,
+                                         struct cyto_error **err);
+
+/**
+ * Frees a reference. NULL is allowed. What was made with it stays usable.
+ */
+CYTO_API
+void cyto_reference_free(struct cyto_reference *reference);
+
+/**
+ * Lends an array of a reference: "genes", "cell_types", "warnings" (text), "profiles" (f64, genes x types) and
+ * "cells_per_type" (u64; `CYTO_NOT_FOUND` when made from profiles).
+ */
+CYTO_API
+cyto_status cyto_reference_array(const struct cyto_reference *reference,
+                                 cyto_str name,
+                                 struct cyto_array *out,
+                                 struct cyto_error **err);
+
+/**
+ * Pixels from counts and names. The counts are not read yet: they must stay readable until this handle and
+ * everything made from it is freed.
+ */
+CYTO_API
+cyto_status cyto_spatial_new(const struct cyto_spatial_input *input,
+                             struct cyto_spatial **out,
+                             struct cyto_error **err);
+
+/**
+ * Pixels from an open file; the counts stay in the file.
+ */
+CYTO_API
+cyto_status cyto_spatial_from_dataset(const struct cyto_dataset *dataset,
+                                      struct cyto_spatial **out,
+                                      struct cyto_error **err);
+
+/**
+ * Frees pixels. NULL is allowed. What was made with them stays usable.
+ */
+CYTO_API
+void cyto_spatial_free(struct cyto_spatial *spatial);
+
+/**
+ * Options with spacexr's defaults. Free with `cyto_rctd_options_free`.
+ */
+CYTO_API
+cyto_status cyto_rctd_options_new(struct cyto_rctd_options **out,
+                                  struct cyto_error **err);
+
+/**
+ * Frees options. NULL is allowed.
+ */
+CYTO_API
+void cyto_rctd_options_free(struct cyto_rctd_options *options);
+
+/**
+ * Sets one option by name: `value` is JSON, for example `"50"`, `"true"`, `"null"`, `"[\"B\", \"T\"]"`. An
+ * unknown name is answered with the nearest known one. On failure nothing changes.
+ */
+CYTO_API
+cyto_status cyto_rctd_options_set(struct cyto_rctd_options *options,
+                                  cyto_str name,
+                                  cyto_str value,
+                                  struct cyto_error **err);
+
+/**
+ * Sets the options that a JSON object names; the others keep their values. On failure nothing changes.
+ */
+CYTO_API
+cyto_status cyto_rctd_options_set_json(struct cyto_rctd_options *options,
+                                       cyto_str json,
+                                       struct cyto_error **err);
+
+/**
+ * Sets `sigma_pixels`: input rows of the pixels used for sigma. Copied; NULL with 0 goes back to the
+ * seeded sample.
+ */
+CYTO_API
+cyto_status cyto_rctd_options_set_sigma_pixels(struct cyto_rctd_options *options,
+                                               const uint64_t *rows,
+                                               size_t n_rows,
+                                               struct cyto_error **err);
+
+/**
+ * Every option with its value, defaults included, as a JSON object. Borrowed from `options` until it is
+ * changed or freed; "{}" for NULL.
+ */
+CYTO_API
+const char *cyto_rctd_options_to_json(const struct cyto_rctd_options *options);
+
+/**
+ * RCTD in one call. `options` may be NULL for spacexr's defaults; `mode` is a `cyto_rctd_mode`. Nothing of the
+ * inputs is needed when the call has returned. Free the results with `cyto_rctd_results_free`.
+ */
+CYTO_API
+cyto_status cyto_rctd_run(const struct cyto_context *ctx,
+                          const struct cyto_spatial *spatial,
+                          const struct cyto_reference *reference,
+                          const struct cyto_rctd_options *options,
+                          int32_t mode,
+                          struct cyto_rctd_results **out,
+                          struct cyto_error **err);
+
+/**
+ * RCTD in one call, from two files. The tissue's counts stream; they are never in memory at once.
+ */
+CYTO_API
+cyto_status cyto_rctd_run_files(const struct cyto_context *ctx,
+                                const struct cyto_rctd_files *files,
+                                const struct cyto_rctd_options *options,
+                                int32_t mode,
+                                struct cyto_rctd_results **out,
+                                struct cyto_error **err);
+
+/**
+ * First step: filters pixels and chooses genes, reading the counts twice. `options` may be NULL for spacexr's
+ * defaults. The arrays behind the counts must live until this handle is freed; the other handles may
+ * be freed at once.
+ */
+CYTO_API
+cyto_status cyto_rctd_create(const struct cyto_context *ctx,
+                             const struct cyto_spatial *spatial,
+                             const struct cyto_reference *reference,
+                             const struct cyto_rctd_options *options,
+                             struct cyto_rctd **out,
+                             struct cyto_error **err);
+
+/**
+ * Frees the object. NULL is allowed.
+ */
+CYTO_API
+void cyto_rctd_free(struct cyto_rctd *rctd);
+
+/**
+ * Second step: estimates platform effects.
+ */
+CYTO_API
+cyto_status cyto_rctd_fit_bulk(const struct cyto_context *ctx,
+                               const struct cyto_rctd *rctd,
+                               struct cyto_error **err);
+
+/**
+ * Third step: estimates sigma, or takes the one in the options. `CYTO_STATE` before `cyto_rctd_fit_bulk`.
+ */
+CYTO_API
+cyto_status cyto_rctd_choose_sigma(const struct cyto_context *ctx,
+                                   const struct cyto_rctd *rctd,
+                                   struct cyto_error **err);
+
+/**
+ * Last step: fits all pixels that the filters left, in a `cyto_rctd_mode`. `CYTO_STATE` before
+ * `cyto_rctd_choose_sigma`. May be called again, in the same or another mode.
+ */
+CYTO_API
+cyto_status cyto_rctd_fit_pixels(const struct cyto_context *ctx,
+                                 const struct cyto_rctd *rctd,
+                                 int32_t mode,
+                                 struct cyto_rctd_results **out,
+                                 struct cyto_error **err);
+
+/**
+ * 100 times sigma; 0 before `cyto_rctd_choose_sigma` and for NULL.
+ */
+CYTO_API
+uint32_t cyto_rctd_sigma(const struct cyto_rctd *rctd);
+
+/**
+ * The options in force as a JSON object. Borrowed from `rctd`; "{}" for NULL.
+ */
+CYTO_API
+const char *cyto_rctd_config_json(const struct cyto_rctd *rctd);
+
+/**
+ * Lends an array of an RCTD object. Of the input: "barcodes" (text), "n_umi" (f64), "coords" (f64, pixels x 2),
+ * "fates" (u8, `cyto_pixel_fate`). Of the filters: "kept" (u32, input rows of the pixels to fit), "genes_bulk",
+ * "genes_reg", "cell_types" (text), "profiles_bulk" (f64, genes x types). After `cyto_rctd_fit_bulk`:
+ * "proportions" (f64), "profiles_normalized" (f64, bulk genes x types). After `cyto_rctd_choose_sigma`:
+ * "sigma_keys" (u32) and "sigma_scores" (f64), one a round. `CYTO_NOT_FOUND` for what is not there yet.
+ */
+CYTO_API
+cyto_status cyto_rctd_array(const struct cyto_rctd *rctd,
+                            cyto_str name,
+                            struct cyto_array *out,
+                            struct cyto_error **err);
+
+/**
+ * Frees results. NULL is allowed. Arrow streams made from them stay valid; arrays on loan do not.
+ */
+CYTO_API
+void cyto_rctd_results_free(struct cyto_rctd_results *results);
+
+/**
+ * The `cyto_rctd_mode` of the fits; -1 for NULL.
+ */
+CYTO_API
+int32_t cyto_rctd_results_mode(const struct cyto_rctd_results *results);
+
+/**
+ * 100 times sigma; 0 for NULL.
+ */
+CYTO_API
+uint32_t cyto_rctd_results_sigma(const struct cyto_rctd_results *results);
+
+/**
+ * Lends an array of results. With N pixels and K cell types, all modes: "cell_types" (text, K), "barcodes"
+ * (text, N), "pixels" (u32, input rows), "weights" (f64, N x K, raw), "normalized_weights" (f64, N x K, rows sum
+ * to 1), "dominant_type" (u32, index into the types), "conv_all" (u8).
+ * Doublet mode: "spot_class" (u8, `cyto_spot_class`), "first_type", "second_type" (u32), "first_class",
+ * "second_class" (u8), "min_score", "singlet_score" (f64), "conv_doublet" (u8), "weights_doublet" (f64, N x 2),
+ * "doublet_weights" (f64, N x K, as spacexr's get_doublet_weights); with option `keep_scores` also
+ * "candidate_offsets" (u64, N + 1), "candidates" (u32), "singlet_scores" (f64), "pair_offsets" (u64, N + 1) and
+ * "pair_scores" (f64; of the candidates of a pixel the pairs (0,1), (0,2), ..., (1,2), ...).
+ * Multi mode: "multi_offsets" (u64, N + 1), "multi_types" (u32), "conf_list" (u8), "sub_weights" (f64),
+ * "min_score" (f64, N), "conv_sub", "fallback" (u8, N). `CYTO_NOT_FOUND` for an array of another mode.
+ */
+CYTO_API
+cyto_status cyto_rctd_results_array(const struct cyto_rctd_results *results,
+                                    cyto_str name,
+                                    struct cyto_array *out,
+                                    struct cyto_error **err);
+
+/**
+ * A whole table as an Arrow stream, which the caller releases; barcodes are its first column. "results":
+ * spacexr's results_df in doublet mode, a row a chosen type in multi mode, dominant type in full mode.
+ * "weights", "normalized_weights", "doublet_weights": a column a type. "singlet_scores", "pair_scores": a row
+ * a candidate or pair. On failure `out->release` is NULL.
+ */
+CYTO_API
+cyto_status cyto_rctd_results_table_arrow(const struct cyto_rctd_results *results,
+                                          cyto_str table,
+                                          struct ArrowArrayStream *out,
+                                          struct cyto_error **err);
+
+/**
+ * Cuts the kept pixels into shards of `pixels_per_shard`; 0 = the library's choice.
+ */
+CYTO_API
+cyto_status cyto_rctd_plan(const struct cyto_rctd *rctd,
+                           size_t pixels_per_shard,
+                           struct cyto_plan **out,
+                           struct cyto_error **err);
+
+/**
+ * Number of shards; 0 for NULL.
+ */
+CYTO_API
+size_t cyto_plan_n_shards(const struct cyto_plan *plan);
+
+/**
+ * Start and end (half open) of every shard, one pair after the other, in positions of the array "kept".
+ * Borrowed from the plan; NULL for NULL.
+ */
+CYTO_API
+const uint64_t *cyto_plan_bounds(const struct cyto_plan *plan);
+
+/**
+ * Frees a plan. NULL is allowed.
+ */
+CYTO_API
+void cyto_plan_free(struct cyto_plan *plan);
+
+/**
+ * Fits the pixels `start` to `end` - 1 of the array "kept", in a `cyto_rctd_mode`. `CYTO_STATE` before
+ * `cyto_rctd_choose_sigma`. Any machine that made the same object from the same inputs may do it.
+ */
+CYTO_API
+cyto_status cyto_rctd_run_shard(const struct cyto_context *ctx,
+                                const struct cyto_rctd *rctd,
+                                int32_t mode,
+                                uint64_t start,
+                                uint64_t end,
+                                struct cyto_partial **out,
+                                struct cyto_error **err);
+
+/**
+ * Joins shards that together cover the kept pixels once, in any order; they stay the caller's.
+ * `CYTO_CHECKPOINT_MISMATCH` for a shard of other inputs, options or mode.
+ */
+CYTO_API
+cyto_status cyto_rctd_merge(const struct cyto_rctd *rctd,
+                            int32_t mode,
+                            const struct cyto_partial *const *partials,
+                            size_t n_partials,
+                            struct cyto_rctd_results **out,
+                            struct cyto_error **err);
+
+/**
+ * The range of a shard, as it was given to `cyto_rctd_run_shard`.
+ */
+CYTO_API
+cyto_status cyto_partial_range(const struct cyto_partial *partial,
+                               uint64_t *start,
+                               uint64_t *end,
+                               struct cyto_error **err);
+
+/**
+ * The shard as bytes, with version, parameter hash and checksum; the same shard always gives the same bytes.
+ * Borrowed from the shard.
+ */
+CYTO_API
+cyto_status cyto_partial_serialize(const struct cyto_partial *partial,
+                                   const uint8_t **bytes,
+                                   size_t *n_bytes,
+                                   struct cyto_error **err);
+
+/**
+ * A shard from its bytes. `CYTO_FORMAT` when they are damaged or cut off, `CYTO_CHECKPOINT_MISMATCH` when written
+ * by another version. The bytes are copied.
+ */
+CYTO_API
+cyto_status cyto_partial_deserialize(const uint8_t *bytes,
+                                     size_t n_bytes,
+                                     struct cyto_partial **out,
+                                     struct cyto_error **err);
+
+/**
+ * Frees a shard. NULL is allowed.
+ */
+CYTO_API
+void cyto_partial_free(struct cyto_partial *partial);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* CYTOSOL_H */
+
+/* What the structs are filled with: `cyto_sparse_view view = CYTO_SPARSE_VIEW_INIT;` */
+#define CYTO_ARRAY_INIT {sizeof(cyto_array), 0, 0, 0, 0, 0, NULL}
+#define CYTO_BLOCK_SOURCE_INIT {sizeof(cyto_block_source), 0, 0, NULL, NULL, NULL, NULL, 0}
+#define CYTO_CONTEXT_OPTIONS_INIT {sizeof(cyto_context_options), 0, 100, 1, 0, NULL}
+#define CYTO_DENSE_VIEW_INIT {sizeof(cyto_dense_view), 0, 0, 0, 0, 0, 0, NULL}
+#define CYTO_OPEN_OPTIONS_INIT {sizeof(cyto_open_options), NULL, NULL, 0, 0, 0, 0}
+#define CYTO_RCTD_FILES_INIT {sizeof(cyto_rctd_files), NULL, NULL, NULL, NULL, NULL, NULL}
+#define CYTO_REFERENCE_INPUT_INIT \
+    {sizeof(cyto_reference_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
+#define CYTO_REFERENCE_OPTIONS_INIT {sizeof(cyto_reference_options), 10000, 100.0, 25, 0, 0, NULL, 0}
+#define CYTO_SPARSE_VIEW_INIT \
+    {sizeof(cyto_sparse_view), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0}
+#define CYTO_SPATIAL_INPUT_INIT {sizeof(cyto_spatial_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0}

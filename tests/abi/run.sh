@@ -1,0 +1,172 @@
+#!/bin/sh
+# Everything that is promised about the C ABI. Prints one line per part; ends with 1 when one failed.
+# Usage: tests/abi/run.sh [PART...]; without PART all. FUZZ_SECONDS: time of each fuzz target (default 15).
+set -u
+cd "$(dirname "$0")/../.."
+out=target/abi
+lib=target/release
+warnings="-Wall -Wextra -Wpedantic -Werror"
+includes="-Iinclude -Itests/abi"
+mkdir -p "$out"
+failed=0
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# part NAME COMMAND...: runs it with its output in a log; status 77 is a skip whose reason is the last line.
+part() {
+    name=$1
+    shift
+    log="$out/$name.log"
+    "$@" >"$log" 2>&1 </dev/null
+    case $? in
+    0) echo "ok   abi/$name" ;;
+    77) echo "SKIP abi/$name: $(tail -n 1 "$log")" ;;
+    *)
+        echo "FAIL abi/$name: $log"
+        tail -n 15 "$log" | sed 's/^/     /'
+        failed=1
+        ;;
+    esac
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# What a program needs beside libcytosol.a: what rustc says of its standard library, and the system's HDF5.
+static_libs() {
+    hdf5=$(pkg-config --libs hdf5 2>/dev/null || pkg-config --libs hdf5-serial) || return 1
+    std=$(echo '' | rustc --crate-type staticlib --print native-static-libs -o "$out/empty.a" - 2>&1 |
+        sed -n 's/.*native-static-libs: //p')
+    echo "$hdf5 -lz $std"
+}
+
+build() {
+    cargo build --release --locked -p cytosol-capi --lib --examples &&
+        ln -sf "../release/libcytosol.so" "$out/libcytosol.so.1"
+}
+
+header() { "$lib/examples/gen_header" --check; }
+
+symbols() { sh tests/abi/symbols.sh "$lib/libcytosol.so"; }
+
+soname() {
+    number=$(sed -n 's/^#define CYTO_ABI_VERSION //p' include/cytosol.h)
+    readelf -d "$lib/libcytosol.so" | grep "SONAME.*\[libcytosol.so.$number\]"
+}
+
+abidiff_part() {
+    have abidiff || skip "abidiff is missing (Debian: abigail-tools)"
+    sh tests/abi/abidiff.sh tests/abi/cytosol-1.abi "$lib/libcytosol.so"
+}
+
+# The header alone, from two files, twice, as every language it is promised for.
+languages() {
+    for cc in gcc clang; do
+        have $cc || { [ $cc = clang ] && continue; skip "gcc is missing"; }
+        for std in c11 c17 c2x; do
+            $cc -std=$std $warnings $includes tests/abi/twice_a.c tests/abi/twice_b.c \
+                -o "$out/twice" -L"$lib" -lcytosol -Wl,-rpath,"$PWD/$out" && "$out/twice" || return 1
+        done
+        for std in c++17 c++20; do
+            $cc -x c++ -std=$std $warnings $includes tests/abi/twice_a.c tests/abi/twice_b.c \
+                -x none -o "$out/twice" -L"$lib" -lcytosol -lstdc++ -Wl,-rpath,"$PWD/$out" &&
+                "$out/twice" || return 1
+        done
+    done
+}
+
+# host NAME STANDARD ARGUMENTS...: compiled against the shared library and run.
+host() {
+    name=$1 std=$2
+    shift 2
+    gcc -std="$std" -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$name.c" tests/abi/simulate.c \
+        -o "$out/$name" -L"$lib" -lcytosol -Wl,-rpath,"$PWD/$out" -pthread &&
+        timeout 300 "$out/$name" "$@"
+}
+
+files() {
+    rm -rf "$out/files_in"
+    mkdir -p "$out/files_in"
+    host files c11 "$out/files_in"
+}
+
+panics() {
+    gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g tests/abi/panic_host.c tests/abi/simulate.c \
+        "$lib/examples/libinject.a" $(static_libs) -o "$out/panic_host" && timeout 120 "$out/panic_host"
+}
+
+# The hosts that end soon, linked with the static library, under valgrind.
+valgrind_part() {
+    have valgrind || skip "valgrind is missing (Debian: valgrind)"
+    libs=$(static_libs) || return 1
+    rm -rf "$out/files_in"
+    mkdir -p "$out/files_in"
+    for name in arrow edge files panic_host; do
+        archive="$lib/libcytosol.a"
+        [ $name = panic_host ] && archive="$lib/examples/libinject.a"
+        gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$name.c" tests/abi/simulate.c \
+            "$archive" $libs -o "$out/static_$name" || return 1
+        arguments=
+        [ $name = files ] && arguments="$out/files_in"
+        timeout 1200 valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
+            --suppressions=tests/abi/valgrind.supp --error-exitcode=9 "$out/static_$name" $arguments ||
+            { echo "$name: $?"; return 1; }
+        echo "$name: clean"
+    done
+}
+
+instrumented() {
+    have clang || skip "clang is missing (Debian: clang)"
+    sh tests/abi/instrumented.sh >"$out/instrumented.path"
+}
+
+sanitizers() {
+    have clang || skip "clang is missing (Debian: clang)"
+    built=$(cat "$out/instrumented.path") || return 1
+    rm -rf "$out/files_in"
+    mkdir -p "$out/files_in"
+    for name in arrow edge files rctd_host fork; do
+        clang -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g -fsanitize=address "tests/abi/$name.c" \
+            tests/abi/simulate.c "$built/libcytosol.a" $(static_libs) -o "$out/asan_$name" || return 1
+        arguments=
+        [ $name = files ] && arguments="$out/files_in"
+        ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 timeout 600 "$out/asan_$name" $arguments ||
+            { echo "$name: $?"; return 1; }
+        echo "$name: clean"
+    done
+}
+
+# fuzz TARGET: a short run; what broke it is kept.
+fuzz() {
+    have clang || skip "clang is missing (Debian: clang)"
+    built=$(cat "$out/instrumented.path") || return 1
+    mkdir -p "$out/corpus/$1" "$out/artifacts"
+    seeds=
+    [ -d "tests/fuzz/seeds/$1" ] && seeds="tests/fuzz/seeds/$1"
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 timeout 300 "$built/fuzz_$1" \
+        -max_total_time="${FUZZ_SECONDS:-15}" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
+        -artifact_prefix="$out/artifacts/$1-" "$out/corpus/$1" $seeds
+}
+
+all="build header symbols soname abidiff languages rctd_host edge arrow files fork panic gates valgrind
+instrumented sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
+for chosen in ${*:-$all}; do
+    case $chosen in
+    abidiff) part abidiff abidiff_part ;;
+    rctd_host) part rctd_host host rctd_host c11 && grep -h "^cancel\|^truth" "$out/rctd_host.log" | sed 's/^/     /' ;;
+    edge | fork) part "$chosen" host "$chosen" c11 ;;
+    arrow) part arrow host arrow c17 ;;
+    panic) part panic panics ;;
+    gates) part gates sh tests/abi/gates_fail.sh ;;
+    valgrind) part valgrind valgrind_part ;;
+    fuzz_*) part "$chosen" fuzz "${chosen#fuzz_}" ;;
+    build | header | symbols | soname | languages | files | instrumented | sanitizers) part "$chosen" "$chosen" ;;
+    *)
+        echo "unknown part $chosen; parts: $all"
+        exit 2
+        ;;
+    esac
+done
+exit $failed
