@@ -45,10 +45,6 @@ done
 part "unit, property, format and end-to-end tests" cargo test --release --locked --workspace -q
 part "documentation" env RUSTDOCFLAGS="-D warnings" \
     cargo doc --release --locked --no-deps -p cytosol -p cytosol-capi -q
-if [ -f capi/examples/gen_header.rs ]; then
-    part "C header is current" \
-        cargo run --release --locked -q -p cytosol-capi --example gen_header -- --check
-fi
 if [ -f tests/abi/run.sh ]; then
     # Prints its own parts; their lines are shown as they are.
     if sh tests/abi/run.sh >"$logs/abi" 2>&1; then

@@ -76,8 +76,21 @@ fn doublet_mode_writes_its_keys() {
         .expect("counts");
     let total: u64 = counts.values().filter_map(Value::as_u64).sum();
     assert_eq!((counts.len(), total), (4, kept));
+    has_doublet_keys(&out, 200 - kept);
+    // What was in the file before is still there.
+    assert!(out.obs.column("true_first_type").is_some() && out.coordinates().is_some());
+    for member in ["mode", "config", "version", "cell_type_names"] {
+        let expected = format!("uns/rctd_{member}");
+        let members = &out.info.members;
+        assert!(
+            members.iter().any(|m| m.starts_with(&expected)),
+            "{expected} in {members:?}"
+        );
+    }
+}
 
-    let classes = labels(&out, "rctd_spot_class");
+fn has_doublet_keys(out: &Dataset, n_filtered: u64) {
+    let classes = labels(out, "rctd_spot_class");
     assert_eq!(
         classes.categories,
         [
@@ -89,15 +102,15 @@ fn doublet_mode_writes_its_keys() {
         ]
     );
     let filtered = classes.codes.iter().filter(|c| **c == 4).count() as u64;
-    assert_eq!(filtered, 200 - kept);
+    assert_eq!(filtered, n_filtered);
     for name in ["rctd_first_type", "rctd_second_type", "rctd_dominant_type"] {
-        assert_eq!(labels(&out, name).categories.len(), 11, "{name}");
+        assert_eq!(labels(out, name).categories.len(), 11, "{name}");
     }
-    assert!(is_bool(&out, "rctd_first_class") && is_bool(&out, "rctd_second_class"));
+    assert!(is_bool(out, "rctd_first_class") && is_bool(out, "rctd_second_class"));
     assert!(out.obs.column("rctd_first_class_name").is_none());
     let (weights, pairs) = (
-        array(&out, "rctd_weights"),
-        array(&out, "rctd_weights_doublet"),
+        array(out, "rctd_weights"),
+        array(out, "rctd_weights_doublet"),
     );
     assert_eq!((weights.n_rows, weights.n_columns), (200, 10));
     assert_eq!((pairs.n_rows, pairs.n_columns), (200, 2));
@@ -108,23 +121,10 @@ fn doublet_mode_writes_its_keys() {
             row.iter()
                 .all(|w| w.is_nan() == is_filtered && (is_filtered || *w >= 0.0))
         );
+        // Stored as 32-bit floats.
+        assert!(row.iter().all(|w| w.is_nan() || f64::from(*w as f32) == *w));
         let sum: f64 = pairs.row(pixel).iter().sum();
         assert!(is_filtered == sum.is_nan() && (is_filtered || (sum - 1.0).abs() < 1e-6));
-    }
-    // What was in the file before is still there.
-    assert!(out.obs.column("true_first_type").is_some() && out.coordinates().is_some());
-    for member in [
-        "rctd_mode",
-        "rctd_config",
-        "rctd_version",
-        "rctd_cell_type_names",
-    ] {
-        let expected = format!("uns/{member}");
-        assert!(
-            out.info.members.iter().any(|m| m.starts_with(&expected)),
-            "{member} in {:?}",
-            out.info.members
-        );
     }
 }
 
