@@ -6,6 +6,10 @@
 //! the list at the end of this file makes the compiler refuse a type that C does not have.
 
 #![deny(missing_docs)]
+#![allow(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "the callers are C programs, for whom the header states what a pointer must be"
+)]
 
 mod arrays;
 mod arrow;

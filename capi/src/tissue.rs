@@ -26,8 +26,8 @@ pub(crate) struct Tissue {
     kept: Vec<u32>,
     fates: Vec<u8>,
     /// Results of the steps; a step done again adds to them, since arrays of the first may be on loan.
-    bulk: Mutex<Vec<Box<Bulk>>>,
-    sigma: Mutex<Vec<Box<Sigma>>>,
+    bulk: Mutex<Vec<Bulk>>,
+    sigma: Mutex<Vec<Sigma>>,
 }
 
 struct Bulk {
@@ -77,10 +77,10 @@ impl Tissue {
     pub(crate) fn fit_bulk(&self, ctx: &Context) -> Result<(), Failure> {
         self.with(|rctd| {
             let fit = rctd.fit_bulk(ctx)?;
-            lock(&self.bulk).push(Box::new(Bulk {
+            lock(&self.bulk).push(Bulk {
                 proportions: fit.proportions.clone(),
                 profiles: fit.profiles.clone(),
-            }));
+            });
             Ok(())
         })
     }
@@ -88,11 +88,11 @@ impl Tissue {
     pub(crate) fn choose_sigma(&self, ctx: &Context) -> Result<(), Failure> {
         self.with(|rctd| {
             let fit = rctd.choose_sigma(ctx)?;
-            lock(&self.sigma).push(Box::new(Sigma {
+            lock(&self.sigma).push(Sigma {
                 key: fit.key,
                 keys: fit.epochs.iter().map(|epoch| epoch.key).collect(),
                 scores: fit.epochs.iter().map(|epoch| epoch.score).collect(),
-            }));
+            });
             Ok(())
         })
     }
@@ -106,11 +106,11 @@ impl Tissue {
     }
 
     fn of_bulk(&self, lend: impl FnOnce(&Bulk) -> Lent) -> Option<Lent> {
-        lock(&self.bulk).last().map(|fit| lend(fit))
+        lock(&self.bulk).last().map(lend)
     }
 
     fn of_sigma(&self, lend: impl FnOnce(&Sigma) -> Lent) -> Option<Lent> {
-        lock(&self.sigma).last().map(|fit| lend(fit))
+        lock(&self.sigma).last().map(lend)
     }
 
     fn n_types(&self) -> usize {
