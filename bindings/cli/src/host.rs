@@ -74,15 +74,20 @@ pub fn start(args: &HostArgs, fill: impl FnOnce(&mut ContextOptions)) -> Result<
 }
 
 /// Ctrl-C (and a polite kill) asks the running command to stop; it answers within a fraction of a
-/// second and removes what is half written.
+/// second and removes what is half written. The second one ends the program at once.
 fn stop_on_signal(token: &CancelToken) -> Result<()> {
     if RUNNING.set(token.clone()).is_err() {
         return Ok(());
     }
     ctrlc::set_handler(|| {
-        if let Some(token) = RUNNING.get() {
-            token.cancel();
+        let Some(token) = RUNNING.get() else {
+            return;
+        };
+        if token.is_cancelled() {
+            // Asked twice: the user does not want to wait for a clean end.
+            std::process::exit(130);
         }
+        token.cancel();
     })
     .map_err(|e| Error::new(ErrorKind::Internal, format!("signal handler: {e}")))
 }

@@ -58,7 +58,11 @@ pub fn execute(args: &RunArgs) -> Result<Report> {
     });
     match outcome {
         Ok(fitted) => {
-            journal.remove()?;
+            if let Err(left) = journal.remove() {
+                // The outputs are whole; what is left over is worth a word, not a failure.
+                job.warnings.push(left.message().to_owned());
+                host::say(&args.host, &format!("warning: {left}"));
+            }
             Ok(job.report(&places, &fitted, clock))
         }
         Err(error) => Err(job.give_up(args, journal, error)),
@@ -187,6 +191,12 @@ impl<'a> Job<'a> {
         if args.resume {
             Journal::resume(&places.parts, key.value(), n_parts)
         } else {
+            if places.parts.exists() {
+                host::say(
+                    &args.host,
+                    "parts of an earlier run are deleted; --resume could have reused them",
+                );
+            }
             Journal::fresh(&places.parts, key.value(), n_parts)
         }
     }

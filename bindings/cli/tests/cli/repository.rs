@@ -104,6 +104,26 @@ fn architecture_names_every_dependency_and_every_folder() {
 }
 
 #[test]
+fn every_dependency_is_used() {
+    for folder in ["core", "capi", "bindings/cli"] {
+        let manifest = read(&root().join(folder).join("Cargo.toml"));
+        let mut found = Vec::new();
+        sources(&root().join(folder), &mut found);
+        let code: String = found
+            .iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+            .map(|path| read(path))
+            .collect();
+        for name in dependencies(&manifest) {
+            let word = name.replace('-', "_");
+            let is_named =
+                code.contains(&format!("{word}::")) || code.contains(&format!("use {word}"));
+            assert!(is_named, "{folder}: no source names {name}");
+        }
+    }
+}
+
+#[test]
 fn the_readme_begins_with_the_two_commands_and_they_exist() {
     let readme = read(&root().join("README.md"));
     let makefile = read(&root().join("Makefile"));

@@ -19,7 +19,13 @@ pub fn decode_any(bytes: &[u8]) {
         .iter()
         .map(|&byte| Stage {
             id: IDS[usize::from(byte % 8)],
-            values: vec![0, 2, u32::from(head[4]), u32::from(head[5]), u32::from(byte >> 3)],
+            values: vec![
+                0,
+                2,
+                u32::from(head[4]),
+                u32::from(head[5]),
+                u32::from(byte >> 3),
+            ],
         })
         .collect();
     let element_size = usize::from(head[6] % 16) + 1;
@@ -28,7 +34,14 @@ pub fn decode_any(bytes: &[u8]) {
         return;
     };
     let mut chunk = stored.to_vec();
-    if pipeline.decode(&mut Scratch::new(), &mut chunk, length, 0).is_ok() {
-        assert_eq!(chunk.len(), length, "a decoded chunk has the length asked for");
+    if pipeline
+        .decode(&mut Scratch::new(), &mut chunk, length, 0)
+        .is_ok()
+    {
+        assert_eq!(
+            chunk.len(),
+            length,
+            "a decoded chunk has the length asked for"
+        );
     }
 }
