@@ -28,18 +28,16 @@ const PIXELS_PER_SHARD: usize = 1024;
 
 /// A tissue on its way from counts to cell types.
 ///
-/// ```no_run
-/// use cytosol::rctd::{Mode, Rctd, RctdOptions, Reference, ReferenceInput, SpatialInput};
-/// # fn inputs() -> (SpatialInput<'static>, ReferenceInput<'static>) { unimplemented!() }
-/// # fn main() -> cytosol::Result<()> {
-/// let ctx = cytosol::Context::new(&Default::default())?;
-/// let (spatial, cells) = inputs();
-/// let reference = Reference::build(&ctx, cells, &Default::default())?;
-/// let mut rctd = Rctd::create(&ctx, spatial, &reference, RctdOptions::default())?;
-/// let results = rctd.run(&ctx, Mode::Doublet)?;
-/// println!("{} pixels", results.n_pixels());
-/// # Ok(())
-/// # }
+/// ```
+/// use cytosol::rctd::{Mode, Rctd, RctdOptions, RctdResults, Reference, ReferenceInput, SpatialInput};
+/// use cytosol::{Context, Result};
+///
+/// fn deconvolve(pixels: SpatialInput<'_>, cells: ReferenceInput<'_>) -> Result<RctdResults> {
+///     let ctx = Context::new(&Default::default())?;
+///     let reference = Reference::build(&ctx, cells, &Default::default())?;
+///     let mut rctd = Rctd::create(&ctx, pixels, &reference, RctdOptions::default())?;
+///     rctd.run(&ctx, Mode::Doublet)
+/// }
 /// ```
 pub struct Rctd<'a> {
     options: RctdOptions,
