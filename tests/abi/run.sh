@@ -14,15 +14,15 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # part NAME COMMAND...: runs it with its output in a log; status 77 is a skip whose reason is the last line.
 part() {
-    name=$1
+    label=$1
     shift
-    log="$out/$name.log"
-    "$@" >"$log" 2>&1 </dev/null
+    log="$out/$label.log"
+    ("$@") >"$log" 2>&1 </dev/null
     case $? in
-    0) echo "ok   abi/$name" ;;
-    77) echo "SKIP abi/$name: $(tail -n 1 "$log")" ;;
+    0) echo "ok   abi/$label" ;;
+    77) echo "SKIP abi/$label: $(tail -n 1 "$log")" ;;
     *)
-        echo "FAIL abi/$name: $log"
+        echo "FAIL abi/$label: $log"
         tail -n 15 "$log" | sed 's/^/     /'
         failed=1
         ;;
