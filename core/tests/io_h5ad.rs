@@ -3,35 +3,14 @@
 //! The reference files are found through `CYTO_SHARED` (default: `shared` beside the workspace);
 //! without them these tests say SKIP. Files of our own making are in `io_h5ad_write.rs`.
 #![cfg(feature = "hdf5")]
-// A skipped test must say so.
-#![allow(clippy::print_stderr)]
+
+mod shared_data;
 
 use std::path::{Path, PathBuf};
 
 use cytosol::data::{self, Categorical, CellBlocks, Column, CountBlock, Dataset, OpenOptions};
 use cytosol::{Context, ContextOptions, Error, ErrorKind, Reason};
-
-const ROWS: [[u32; 6]; 5] = [
-    [3, 0, 0, 6, 1, 0],
-    [0, 0, 0, 0, 0, 0],
-    [1, 22, 0, 2, 2, 0],
-    [0, 5, 0, 0, 7, 4],
-    [1, 1, 1, 1, 1, 1],
-];
-
-/// A folder of the reference files, or `None` with a word on standard error.
-fn shared(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("CYTO_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let path = root.join(folder);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIP: {} is absent; set CYTO_SHARED", path.display());
-    None
-}
+use shared_data::{GOLDEN as ROWS, shared};
 
 fn context(threads: usize, memory_budget: u64) -> Context {
     let mut options = ContextOptions::default();

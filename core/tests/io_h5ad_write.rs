@@ -3,8 +3,10 @@
 // A skipped test must say so.
 #![allow(clippy::print_stderr)]
 
+mod shared_data;
+
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use cytosol::data::source::check_range;
@@ -13,6 +15,7 @@ use cytosol::data::{
     OpenOptions, Rows, Table, Tables, Value,
 };
 use cytosol::{Context, ContextOptions, ErrorKind, Flow, Reason, Result};
+use shared_data::shared;
 
 fn context(threads: usize) -> Context {
     let mut options = ContextOptions::default();
@@ -298,20 +301,6 @@ fn contents(path: &Path, but: &[&str]) -> Vec<(String, Vec<u8>, Vec<String>)> {
     out
 }
 
-/// `shared/golden/ooc/formats`, or `None` with a word on standard error.
-fn formats() -> Option<PathBuf> {
-    let root = std::env::var_os("CYTO_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let path = root.join("golden/ooc/formats");
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIP: {} is absent; set CYTO_SHARED", path.display());
-    None
-}
-
 /// Copies a file to the folder `CYTO_KEEP`, where tests/parity/formats looks at it with anndata.
 fn keep_for_python(path: &Path, named_after: &Path) {
     if let Some(folder) = std::env::var_os("CYTO_KEEP") {
@@ -351,7 +340,7 @@ fn annotating_keeps_everything_else() {
     let own = folder.path().join("own.h5ad");
     write(&context(1), &own, [60, 40], Compression::Gzip).expect("written");
     let mut sources = vec![(own, 60)];
-    if let Some(formats) = formats() {
+    if let Some(formats) = shared("golden/ooc/formats") {
         for name in [
             "full_f32",
             "csr_f32_zstd",

@@ -20,6 +20,7 @@
 #![allow(clippy::print_stdout)]
 
 mod golden;
+mod shared_data;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,7 +31,8 @@ use cytosol::data::{Categorical, CellBlocks};
 use cytosol::rctd::{
     Mode, Rctd, RctdOptions, RctdResults, Reference, ReferenceInput, SPOT_CLASSES, SpatialInput,
 };
-use golden::{Frame, csv_rows, lines, shared};
+use golden::{Frame, csv_rows, lines};
+use shared_data::shared;
 
 fn counts(path: &Path, n_columns: usize, n_genes: usize) -> Box<dyn CellBlocks> {
     let mut entries: Vec<(usize, u32, u32)> = csv_rows(path)[1..]

@@ -4,48 +4,19 @@
 //! them the tests say so and pass.
 #![allow(clippy::print_stdout)] // what was measured, and what was skipped
 
+mod golden;
+mod shared_data;
+
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cytosol::Context;
 use cytosol::rctd::irwls::{Design, PixelCounts, Problem, SolveOptions, Workspace};
 use cytosol::stats::poisson_lognormal::grid::{KNOTS, N_KNOTS};
 use cytosol::stats::poisson_lognormal::{CountRows, LikelihoodTables, MAX_ROWS};
-
-fn golden(test: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("CYTO_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("golden/rctd");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIP {test}: no golden data in {}", folder.display());
-    None
-}
-
-/// Rows of a comma-separated file, quotes taken off, without the header.
-fn rows(path: &Path) -> Vec<Vec<String>> {
-    let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let reader: Box<dyn Read> = if path.extension().is_some_and(|e| e == "gz") {
-        Box::new(flate2::read::GzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    BufReader::new(reader)
-        .lines()
-        .map(|line| {
-            let line = line.expect("readable");
-            line.split(',')
-                .map(|field| field.trim_matches('"').to_owned())
-                .collect()
-        })
-        .collect()
-}
+use golden::csv_rows as rows;
+use shared_data::shared;
 
 fn number(text: &str) -> f64 {
     text.parse()
@@ -64,7 +35,7 @@ fn off(got: f64, want: f64, floor: f64) -> f64 {
 
 #[test]
 fn the_grid_is_spacexrs() {
-    let Some(folder) = golden("the_grid_is_spacexrs") else {
+    let Some(folder) = shared("golden/rctd") else {
         return;
     };
     let printed = rows(&folder.join("likelihood/x_grid.txt"));
@@ -76,7 +47,7 @@ fn the_grid_is_spacexrs() {
 
 #[test]
 fn tables_and_evaluation_are_spacexrs() {
-    let Some(folder) = golden("tables_and_evaluation_are_spacexrs") else {
+    let Some(folder) = shared("golden/rctd") else {
         return;
     };
     let ctx = Context::single_threaded().expect("pool");
@@ -175,7 +146,7 @@ fn vignette(folder: &Path) -> Vignette {
 
 #[test]
 fn every_step_of_the_solver_is_spacexrs() {
-    let Some(folder) = golden("every_step_of_the_solver_is_spacexrs") else {
+    let Some(folder) = shared("golden/rctd") else {
         return;
     };
     let data = vignette(&folder);
@@ -214,7 +185,7 @@ fn every_step_of_the_solver_is_spacexrs() {
 
 #[test]
 fn full_weights_are_spacexrs() {
-    let Some(folder) = golden("full_weights_are_spacexrs") else {
+    let Some(folder) = shared("golden/rctd") else {
         return;
     };
     let data = vignette(&folder);

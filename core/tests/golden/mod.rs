@@ -1,26 +1,10 @@
-//! Reading the reference outputs that live beside the project, when they are there.
+//! Reading reference outputs: comma-separated text with names.
 
-// Skipped checks say so.
-#![allow(clippy::print_stdout)]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-
-/// The folder of shared data, or `None` with a word about it.
-pub fn shared(part: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("CYTO_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let path = root.join(part);
-    if path.exists() {
-        Some(path)
-    } else {
-        println!("SKIP {part}: not beside the project (set CYTO_SHARED to its folder)");
-        None
-    }
-}
+use std::path::Path;
 
 /// Rows of a CSV file (gzip by its name), the header first.
 pub fn csv_rows(path: &Path) -> Vec<Vec<String>> {
