@@ -96,6 +96,7 @@ impl SigmaSearch<'_> {
             let predictions = self.predictions(ctx, &stage, tables, key)?;
             let entries = self.entries(ctx, round, predictions)?;
             let candidates = window(key);
+            tables.keep_only(&candidates);
             tables.ensure(ctx, &candidates)?;
             let used: Vec<&LikelihoodTable> = candidates
                 .iter()
