@@ -44,7 +44,7 @@ for features in "" "hdf5,blosc"; do
 done
 part "unit, property, format and end-to-end tests" cargo test --release --locked --workspace -q
 part "documentation" env RUSTDOCFLAGS="-D warnings" \
-    cargo doc --release --locked --no-deps -p cytosol -p cytosol-capi -q
+    cargo doc --release --locked --no-deps -p cytosol -q
 if [ -f tests/abi/run.sh ]; then
     # Prints its own parts; their lines are shown as they are.
     if sh tests/abi/run.sh >"$logs/abi" 2>&1; then
