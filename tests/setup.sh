@@ -12,7 +12,7 @@ need() { # need PACKAGE COMMAND...: a package, and commands or files that show i
     shift
     for thing in "$@"; do
         case $thing in
-            /*) [ -e "$thing" ] || { missing="$missing $package"; return 0; } ;;
+            */* | *.a) [ -e "$thing" ] || { missing="$missing $package"; return 0; } ;;
             *) command -v "$thing" >/dev/null 2>&1 || { missing="$missing $package"; return 0; } ;;
         esac
     done
@@ -30,6 +30,9 @@ if ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists hdf5 2>/dev/
 fi
 if [ "$want" = test ]; then
     need clang clang
+    # The address sanitizer's library, which Debian packs apart.
+    asan=$(clang -print-file-name="libclang_rt.asan-$(uname -m).a" 2>/dev/null || true)
+    need libclang-rt-dev "${asan:-/usr/lib/libclang_rt}"
     need valgrind valgrind
     need abigail-tools abidiff
 fi
