@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| cytosol::data::h5ad::decode_any(bytes));
+fuzz_target!(|bytes: &[u8]| engine::data::h5ad::decode_any(bytes));

@@ -1,7 +1,7 @@
 //! Any text as options: refused, or the same after a round trip.
 #![no_main]
 
-use cytosol::rctd::RctdOptions;
+use engine::rctd::RctdOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -2,13 +2,15 @@
 //! bytes again.
 #![no_main]
 
-use cytosol::rctd::Partial;
+use engine::rctd::Partial;
 use libfuzzer_sys::fuzz_target;
 
 /// CRC32C, bit by bit.
 fn checksum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |s, _| (s >> 1) ^ (0x82F6_3B78 & (s & 1).wrapping_neg()))
+        (0..8).fold(sum ^ u32::from(byte), |s, _| {
+            (s >> 1) ^ (0x82F6_3B78 & (s & 1).wrapping_neg())
+        })
     })
 }
 
