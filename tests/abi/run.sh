@@ -148,7 +148,7 @@ fuzz() {
     seeds=
     [ -d "tests/fuzz/seeds/$1" ] && seeds="tests/fuzz/seeds/$1"
     ASAN_OPTIONS=$asan:detect_leaks=0 timeout 300 "$built/fuzz_$1" \
-        -max_total_time="${FUZZ_SECONDS:-15}" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
+        -max_total_time="${FUZZ_SECONDS:-15}" -rss_limit_mb=4096 -malloc_limit_mb=65536 -timeout=20 -print_final_stats=1 \
         -artifact_prefix="$out/artifacts/$1-" "$out/corpus/$1" $seeds && return 0
     # The system's HDF5 library (1.10) does not withstand every damaged file; our code must.
     if grep -q 'SUMMARY: AddressSanitizer: .*/libhdf5' "$out/fuzz_$1.log"; then
