@@ -277,6 +277,19 @@ fn given_profiles_and_explicit_sigma_pixels_are_used() {
     let mut rctd = Rctd::create(&ctx, tissue.spatial(), &given, options.clone()).expect("created");
     rctd.prepare(&ctx).expect("prepared");
     assert_eq!(rctd.sigma().expect("estimated").n_pixels, 3);
+    for (pixels, entries, words) in [
+        (Some(vec![]), None, "names no pixel"),
+        (None, Some(vec![]), "round 0 has no list"),
+        (None, Some(vec![vec![u64::MAX]]), "names entry"),
+    ] {
+        options.sigma_pixels = pixels;
+        options.sigma_entries = entries;
+        let mut rctd =
+            Rctd::create(&ctx, tissue.spatial(), &given, options.clone()).expect("created");
+        let error = rctd.prepare(&ctx).expect_err("refused");
+        assert!(error.message().contains(words), "{error}");
+    }
+    options.sigma_entries = None;
     options.sigma_pixels = Some(vec![9999]);
     let mut rctd = Rctd::create(&ctx, tissue.spatial(), &given, options).expect("created");
     assert!(

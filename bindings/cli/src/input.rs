@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cytosol::data::dataset::VarNames;
-use cytosol::data::{Categorical, Column, Dataset, Format, OpenOptions, detect, open};
-use cytosol::error::name_some;
+use cytosol::data::{Categorical, Dataset, Format, OpenOptions, detect, open};
+use cytosol::rctd::cell_type_labels;
 use cytosol::{Error, ErrorKind, Result};
 
 use crate::args::InputArgs;
@@ -73,42 +73,5 @@ fn refuse_zarr(path: &Path) -> Result<()> {
 /// `NotFound` when the column does not exist (the message names those that do); `InvalidData` when
 /// labels are missing or are not labels.
 pub fn cell_types(reference: &Dataset, column: &str) -> Result<Categorical> {
-    let values = reference
-        .obs
-        .require("reference obs", column)
-        .map_err(|e| e.with_argument("cell-type-col"))?;
-    let labels = match values {
-        Column::Categorical(labels) => labels.clone(),
-        Column::Text(labels) => Categorical::from_labels(labels),
-        Column::I64(labels) => from_numbers(labels),
-        Column::I32(labels) => from_numbers(labels),
-        Column::Bool(labels) => from_numbers(labels),
-        _ => {
-            return Err(Error::data(format!(
-                "reference obs column {column:?} holds fractions; cell types must be text, \
-                 categories or whole numbers"
-            ))
-            .with_argument("cell-type-col"));
-        }
-    };
-    let missing: Vec<&str> = (0..labels.codes.len())
-        .filter(|&row| labels.label(row).is_none_or(str::is_empty))
-        .map(|row| reference.obs.index[row].as_str())
-        .collect();
-    if missing.is_empty() {
-        return Ok(labels);
-    }
-    Err(Error::data(format!(
-        "reference obs column {column:?}: {} of {} cells have no cell type (cells {}); give them \
-         one or remove them",
-        missing.len(),
-        labels.codes.len(),
-        name_some(&missing, 3)
-    ))
-    .with_argument("cell-type-col"))
-}
-
-fn from_numbers<T: ToString>(labels: &[T]) -> Categorical {
-    let labels: Vec<String> = labels.iter().map(T::to_string).collect();
-    Categorical::from_labels(&labels)
+    cell_type_labels(&reference.obs, column).map_err(|e| e.with_argument("cell-type-col"))
 }

@@ -396,9 +396,13 @@ impl<'a> Rctd<'a> {
                 }
                 rows.push(row as u32);
             }
-            if !rows.is_empty() {
-                return Ok(rows);
+            if rows.is_empty() {
+                return Err(Error::argument(
+                    "sigma_pixels",
+                    "names no pixel; leave it out for a seeded sample",
+                ));
             }
+            return Ok(rows);
         }
         let eligible: Vec<u32> = self
             .sums

@@ -194,8 +194,17 @@ impl SigmaSearch<'_> {
 
     /// Indices of the scored entries, ascending; `None` for all.
     fn chosen_entries(&self, ctx: &Context, round: u32, n: usize) -> Result<Option<Vec<usize>>> {
-        let given = self.options.sigma_entries.as_ref();
-        let mut chosen = if let Some(given) = given.and_then(|rounds| rounds.get(round as usize)) {
+        let mut chosen = if let Some(rounds) = &self.options.sigma_entries {
+            let Some(given) = rounds.get(round as usize) else {
+                return Err(Error::argument(
+                    "sigma_entries",
+                    format!(
+                        "round {round} has no list ({} are given); every round needs one, at most n_epoch = {}",
+                        rounds.len(),
+                        self.options.n_epoch
+                    ),
+                ));
+            };
             let mut chosen = Vec::with_capacity(given.len());
             for &entry in given {
                 if entry >= n as u64 {
