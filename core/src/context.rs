@@ -4,6 +4,7 @@
 //! process id differs from the one that made the pool, a new pool is built for the child and the
 //! parent's is left alone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ pub struct Context {
     memory_budget: u64,
     cancel: CancelToken,
     progress: Mutex<Option<ProgressSink>>,
+    /// What was reported last, while its stage goes on.
+    last: Mutex<Option<Last>>,
     pool: Mutex<Pool>,
 }
 
@@ -112,6 +115,7 @@ impl Context {
             memory_budget,
             cancel: CancelToken::default(),
             progress: Mutex::new(None),
+            last: Mutex::new(None),
             pool: Mutex::new(Pool::new(threads)?),
         })
     }
@@ -171,6 +175,8 @@ impl Context {
             total,
             started: Instant::now(),
             last: Mutex::new(Instant::now()),
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
         };
         stage.report(0, "")?;
         Ok(stage)
@@ -183,11 +189,42 @@ impl Context {
             done: 0,
             total: 0,
             elapsed: Duration::ZERO,
+            bytes_read: 0,
+            bytes_written: 0,
             message,
         })
     }
 
+    /// Says again what was said last when the interval has passed and its stage is not at its end: parallel
+    /// work without a stage of its own keeps a host's chance to stop it. Only on the thread that called
+    /// the engine.
+    pub(crate) fn heartbeat(&self) -> Result<()> {
+        let interval = self.options.progress_interval;
+        let due = lock(&self.last).take_if(|last| last.said.elapsed() >= interval);
+        match due {
+            None => self.check_cancelled(),
+            Some(last) => self.send(&Progress {
+                stage: &last.stage,
+                done: last.done,
+                total: last.total,
+                elapsed: last.started.elapsed(),
+                bytes_read: last.bytes[0],
+                bytes_written: last.bytes[1],
+                message: "",
+            }),
+        }
+    }
+
     fn send(&self, progress: &Progress<'_>) -> Result<()> {
+        let now = Instant::now();
+        *lock(&self.last) = (progress.done < progress.total).then(|| Last {
+            stage: progress.stage.to_owned(),
+            done: progress.done,
+            total: progress.total,
+            bytes: [progress.bytes_read, progress.bytes_written],
+            started: now.checked_sub(progress.elapsed).unwrap_or(now),
+            said: now,
+        });
         let flow = match lock(&self.progress).as_mut() {
             Some(sink) => sink(progress),
             None => Flow::Continue,
@@ -204,6 +241,18 @@ impl Context {
     }
 }
 
+/// What was reported last, of a stage that goes on.
+#[derive(Debug)]
+struct Last {
+    stage: String,
+    done: u64,
+    total: u64,
+    /// Read and written.
+    bytes: [u64; 2],
+    started: Instant,
+    said: Instant,
+}
+
 /// A counted stage of a job; see [`Context::stage`].
 #[derive(Debug)]
 pub struct Stage<'a> {
@@ -212,6 +261,8 @@ pub struct Stage<'a> {
     total: u64,
     started: Instant,
     last: Mutex<Instant>,
+    read: AtomicU64,
+    written: AtomicU64,
 }
 
 impl Stage<'_> {
@@ -227,6 +278,16 @@ impl Stage<'_> {
         self.report(done, "")
     }
 
+    /// Counts stored bytes that were read; on any thread.
+    pub fn add_read(&self, bytes: u64) {
+        self.read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts stored bytes that were written; on any thread.
+    pub fn add_written(&self, bytes: u64) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Reports at once, with a message.
     pub fn report(&self, done: u64, message: &str) -> Result<()> {
         *lock(&self.last) = Instant::now();
@@ -235,6 +296,8 @@ impl Stage<'_> {
             done,
             total: self.total,
             elapsed: self.started.elapsed(),
+            bytes_read: self.read.load(Ordering::Relaxed),
+            bytes_written: self.written.load(Ordering::Relaxed),
             message,
         })
     }

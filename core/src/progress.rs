@@ -19,6 +19,10 @@ pub struct Progress<'a> {
     pub total: u64,
     /// Time since the stage began.
     pub elapsed: Duration,
+    /// Stored bytes of matrices read in this stage; 0 where a stage does not count them.
+    pub bytes_read: u64,
+    /// Stored bytes of matrices written in this stage; 0 where a stage does not count them.
+    pub bytes_written: u64,
     /// Text for people; empty when there is nothing to say. Messages of the pipeline
     /// (gene counts, sigma per epoch) come this way too.
     pub message: &'a str,

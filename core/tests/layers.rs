@@ -26,8 +26,9 @@ const FLOORS: [(&[&str], bool); 5] = [
 ];
 
 /// Foreign names and the only paths (below `src`) that may say them.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("hdf5", &["data/h5ad", "data/tenx_h5"]),
+    ("hdf5_sys", &["data/h5ad/raw.rs"]),
     ("faer", &["linalg"]),
     ("rayon", &["par"]),
     ("cudarc", &["device", "gpu.rs"]),

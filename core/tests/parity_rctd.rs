@@ -14,7 +14,9 @@
 //! Hessian has negative eigenvalues many times its positive ones, and the solver that spacexr calls
 //! returns steps that violate their own bounds by up to 4e-7, in the last pixel by 2e-5, where the
 //! exact step does not. Changing the last bit of the matrix that is passed to it moves spacexr's own
-//! answer on the first three by as much as it differs from ours.
+//! answer on the first three by as much as it differs from ours. With `qp_method` "dual", which errs
+//! as that solver does, the last pixel agrees to 1e-8 and no merfish pixel differs by more than 1e-5;
+//! what is left is that sensitivity (tolerance: 1e-8 on 99 %, 3e-4 on the rest).
 
 // The figures are the point: `cargo test -- --nocapture` shows them.
 #![allow(clippy::print_stdout)]
@@ -29,7 +31,8 @@ use cytosol::Context;
 use cytosol::data::matrix::Csr;
 use cytosol::data::{Categorical, CellBlocks};
 use cytosol::rctd::{
-    Mode, Rctd, RctdOptions, RctdResults, Reference, ReferenceInput, SPOT_CLASSES, SpatialInput,
+    Mode, QpMethod, Rctd, RctdOptions, RctdResults, Reference, ReferenceInput, SPOT_CLASSES,
+    SpatialInput,
 };
 use golden::{Frame, csv_rows, lines};
 use shared_data::shared;
@@ -192,8 +195,12 @@ impl<'a> Set<'a> {
                 by_pixel[n - 1]
             ),
         );
-        assert!(above as f64 <= 0.006 * n as f64);
-        assert!(by_pixel[n - 1] <= 1e-2);
+        let (share, most) = match self.rctd.options().qp_method {
+            QpMethod::Dual => (0.01, 3e-4),
+            _ => (0.006, 1e-2),
+        };
+        assert!(above as f64 <= share * n as f64, "{above}");
+        assert!(by_pixel[n - 1] <= most);
     }
 }
 
@@ -382,5 +389,15 @@ fn classes_of_types_agree_with_spacexr() {
     options.confidence_threshold = 10.0;
     if let Some(mut set) = Set::prepare("vignette_class_df", "vignette_colsums", options) {
         check_doublet(&mut set);
+    }
+}
+
+#[test]
+fn the_dual_method_agrees_with_spacexr() {
+    let mut options = RctdOptions::default();
+    options.qp_method = QpMethod::Dual;
+    if let Some(mut set) = Set::prepare("merfish", "merfish", options) {
+        let results = set.run(Mode::Full);
+        set.check_weights(&results, "full_weights.csv.gz");
     }
 }

@@ -257,3 +257,39 @@ fn steps_out_of_order_are_a_state_error() {
     let error = rctd.fit_pixels(&ctx, Mode::Full).expect_err("no sigma yet");
     assert_eq!(error.kind(), ErrorKind::State);
 }
+
+#[test]
+fn options_change_between_steps_and_later_steps_are_done_again() {
+    let tissue = Tissue::simulate(Plan::default());
+    let ctx = context(1);
+    let mut rctd = prepared(&ctx, &tissue);
+    let key = rctd.sigma().expect("chosen").key;
+    let expected = bits(&rctd.fit_pixels(&ctx, Mode::Full).expect("fitted"));
+
+    let with = |change: &dyn Fn(&mut RctdOptions)| {
+        let mut options = RctdOptions::default();
+        change(&mut options);
+        options
+    };
+    let error = rctd
+        .set_options(with(&|o| o.umi_min = 50.0))
+        .expect_err("pixels are chosen");
+    assert_eq!(error.argument_name(), Some("umi_min"));
+    rctd.set_options(with(&|o| o.sigma = Some(key)))
+        .expect("the sigma that was found");
+    let again = bits(&rctd.fit_pixels(&ctx, Mode::Full).expect("fitted"));
+    assert_eq!(again, expected);
+    rctd.set_options(with(&|o| o.sigma = Some(10)))
+        .expect("another sigma");
+    assert!(rctd.sigma().is_none() && rctd.bulk().is_some());
+    rctd.choose_sigma(&ctx).expect("taken");
+    let other = bits(&rctd.fit_pixels(&ctx, Mode::Full).expect("fitted"));
+    assert_ne!(other, expected);
+    rctd.set_options(with(&|o| o.sigma_pixels = Some(vec![0, 1, 2])))
+        .expect("a sample");
+    rctd.choose_sigma(&ctx).expect("chosen");
+    assert_eq!(rctd.sigma().expect("chosen").n_pixels, 3);
+    rctd.set_options(with(&|o| o.min_change_bulk = 1.0))
+        .expect("a coarser bulk fit");
+    assert!(rctd.bulk().is_none() && rctd.sigma().is_none());
+}

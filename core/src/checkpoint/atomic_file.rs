@@ -5,6 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
 use crate::error::{Error, Reason, Result};
 
 /// A file that takes its final name only when it is whole.
@@ -76,14 +79,40 @@ impl AtomicFile {
             .map_err(|e| Error::io(&self.target, "writing", e))
     }
 
+    /// Takes the space for `bytes` now, where the file system can, so that it does not run out halfway.
+    /// The length of the file stays as it is.
+    ///
+    /// # Errors
+    /// `Io` with reason `DiskFull`, naming needed and available bytes.
+    pub fn reserve(&self, bytes: u64) -> Result<()> {
+        self.check_space(bytes)?;
+        let file = self.temporary.as_file();
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes.max(1)) {
+            Err(Errno::NOSPC | Errno::DQUOT) => Err(disk_full(
+                &self.target,
+                bytes,
+                free_space(self.temporary.path()).unwrap_or(0),
+            )),
+            // Others cannot reserve; writing will say what it meets.
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives back what was reserved and not used.
+    fn give_back(&self) -> std::io::Result<()> {
+        let file = self.temporary.as_file();
+        file.set_len(file.metadata()?.len())
+    }
+
     /// Flushes to disk, takes the final name, flushes the folder.
     pub fn commit(self) -> Result<()> {
-        let target = self.target;
+        let target = self.target.clone();
         let io = |doing, e| Error::io(&target, doing, e);
         let permissions = match std::fs::metadata(&target) {
             Ok(old) => old.permissions(),
             Err(_) => new_file_permissions(),
         };
+        self.give_back().map_err(|e| io("cutting", e))?;
         let file = self.temporary.as_file();
         file.sync_all().map_err(|e| io("flushing", e))?;
         file.set_permissions(permissions)
@@ -103,23 +132,42 @@ impl AtomicFile {
     /// # Errors
     /// `Io` with reason `DiskFull`, naming needed and available bytes.
     pub fn check_space(&self, needed: u64) -> Result<()> {
-        let Ok(stat) = rustix::fs::statvfs(self.temporary.path()) else {
-            return Ok(());
-        };
-        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if available >= needed {
-            return Ok(());
+        match free_space(self.temporary.path()) {
+            Some(available) if available < needed => {
+                Err(disk_full(&self.target, needed, available))
+            }
+            _ => Ok(()),
         }
-        Err(Error::new(
-            crate::error::ErrorKind::Io,
-            format!(
-                "{}: disk full: {needed} bytes are needed and {available} are available",
-                self.target.display()
-            ),
-        )
-        .with_reason(Reason::DiskFull)
-        .with_file(&self.target))
     }
+}
+
+/// Fails when the file system of `path` has less than `needed` bytes free.
+///
+/// # Errors
+/// `Io` with reason `DiskFull`, naming needed and available bytes.
+pub fn check_space(path: &Path, needed: u64) -> Result<()> {
+    match free_space(path) {
+        Some(available) if available < needed => Err(disk_full(path, needed, available)),
+        _ => Ok(()),
+    }
+}
+
+/// Free bytes of the file system of `path`; `None` where it does not say.
+fn free_space(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn disk_full(path: &Path, needed: u64, available: u64) -> Error {
+    Error::new(
+        crate::error::ErrorKind::Io,
+        format!(
+            "{}: disk full: {needed} bytes are needed and {available} are available",
+            path.display()
+        ),
+    )
+    .with_reason(Reason::DiskFull)
+    .with_file(path)
 }
 
 /// How long an abandoned file must have been left alone: on a network file system its writer may

@@ -25,6 +25,8 @@ pub struct TableOptions {
     /// `barcodes`, or when the header is one field short (R's `write.table`); else rows are
     /// numbered from 0.
     pub index: Option<String>,
+    /// Whether the first column names the rows whatever its header says. Not together with `index`.
+    pub first_names_rows: bool,
     /// Field separator. `None`: tab when the header line has one, else comma.
     pub delimiter: Option<u8>,
 }
@@ -257,7 +259,8 @@ fn index_column(
 ) -> Result<Option<usize>> {
     let Some(name) = &options.index else {
         let first = header.first().map_or("", String::as_str);
-        let named = headless || matches!(first, "" | "barcode" | "barcodes");
+        let known = matches!(first, "" | "barcode" | "barcodes");
+        let named = headless || known || (options.first_names_rows && !header.is_empty());
         return Ok(named.then_some(0));
     };
     match header.iter().position(|column| column == name) {
@@ -389,6 +392,12 @@ mod tests {
         assert_eq!(named.expect("read").index, ["p", "q"]);
         let error = with_file("x,y\n1,p\n", |path| read_table(path, &options));
         assert_eq!(error.expect_err("absent").kind(), ErrorKind::NotFound);
+        let options = TableOptions {
+            first_names_rows: true,
+            ..TableOptions::default()
+        };
+        let first = with_file("sample,x\n01,1\n02,2\n", |path| read_table(path, &options));
+        assert_eq!(first.expect("read").index, ["01", "02"]);
     }
 
     #[test]

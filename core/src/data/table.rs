@@ -31,6 +31,8 @@ pub enum Column {
     F32(Vec<f32>),
     /// Signed integers.
     I64(Vec<i64>),
+    /// Unsigned integers.
+    U64(Vec<u64>),
     /// 32-bit signed integers.
     I32(Vec<i32>),
     /// Booleans.
@@ -48,6 +50,7 @@ impl Column {
             Column::F64(v) => v.len(),
             Column::F32(v) => v.len(),
             Column::I64(v) => v.len(),
+            Column::U64(v) => v.len(),
             Column::I32(v) => v.len(),
             Column::Bool(v) => v.len(),
             Column::Text(v) => v.len(),
@@ -73,6 +76,7 @@ impl Column {
             Column::F64(v) => Column::F64(take(v, rows)),
             Column::F32(v) => Column::F32(take(v, rows)),
             Column::I64(v) => Column::I64(take(v, rows)),
+            Column::U64(v) => Column::U64(take(v, rows)),
             Column::I32(v) => Column::I32(take(v, rows)),
             Column::Bool(v) => Column::Bool(take(v, rows)),
             Column::Text(v) => Column::Text(take(v, rows)),
@@ -90,6 +94,7 @@ impl Column {
             Column::F64(v) => Some(v.clone()),
             Column::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
             Column::I64(v) => Some(v.iter().map(|&x| x as f64).collect()),
+            Column::U64(v) => Some(v.iter().map(|&x| x as f64).collect()),
             Column::I32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
             _ => None,
         }
@@ -111,6 +116,17 @@ impl Table {
         Table {
             index,
             columns: Vec::new(),
+        }
+    }
+
+    /// Keeps these rows, in this order.
+    ///
+    /// # Panics
+    /// When a row is out of range.
+    pub fn select_rows(&mut self, rows: &[usize]) {
+        self.index = rows.iter().map(|&row| self.index[row].clone()).collect();
+        for (_, column) in &mut self.columns {
+            *column = column.select(rows);
         }
     }
 

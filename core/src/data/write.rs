@@ -103,6 +103,17 @@ impl std::fmt::Debug for ObsmArray<'_> {
     }
 }
 
+/// A sparse square matrix over cells, for `obsp`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SparseArray {
+    /// Where each row begins; one more than there are rows.
+    pub offsets: Vec<u64>,
+    /// Column of each entry, ascending within a row.
+    pub indices: Vec<u32>,
+    /// Value of each entry.
+    pub values: Numbers,
+}
+
 /// What to add to a file; a member of the same name is replaced.
 ///
 /// ```
@@ -116,6 +127,9 @@ impl std::fmt::Debug for ObsmArray<'_> {
 pub struct Annotations<'a> {
     pub(crate) obs: Vec<(String, Column)>,
     pub(crate) obsm: Vec<(String, ObsmArray<'a>)>,
+    pub(crate) var: Vec<(String, Column)>,
+    pub(crate) varm: Vec<(String, ObsmArray<'a>)>,
+    pub(crate) obsp: Vec<(String, SparseArray)>,
     pub(crate) uns: Vec<(String, Value)>,
 }
 
@@ -132,29 +146,58 @@ impl<'a> Annotations<'a> {
         self
     }
 
+    /// Adds a column of `var`.
+    pub fn var(&mut self, name: impl Into<String>, column: Column) -> &mut Self {
+        self.var.push((name.into(), column));
+        self
+    }
+
+    /// Adds an array of `varm`, one row per gene.
+    pub fn varm(&mut self, name: impl Into<String>, n_columns: usize, rows: Rows<'a>) -> &mut Self {
+        self.varm.push((name.into(), ObsmArray { n_columns, rows }));
+        self
+    }
+
+    /// Adds a matrix of `obsp`, cells x cells.
+    pub fn obsp(&mut self, name: impl Into<String>, matrix: SparseArray) -> &mut Self {
+        self.obsp.push((name.into(), matrix));
+        self
+    }
+
     /// Adds an entry of `uns`.
     pub fn uns(&mut self, name: impl Into<String>, value: Value) -> &mut Self {
         self.uns.push((name.into(), value));
         self
     }
 
-    /// Checks names and lengths against a file of `n_cells`.
+    /// Checks names and lengths against a file of `n_cells` and `n_genes`.
     ///
     /// # Errors
     /// `InvalidArgument` naming the entry.
-    pub fn check(&self, n_cells: usize) -> Result<()> {
+    pub fn check(&self, n_cells: usize, n_genes: usize) -> Result<()> {
         let names = |kind: &'static str, names: Vec<&String>| check_names(kind, &names);
         names("obs", self.obs.iter().map(|(n, _)| n).collect())?;
         names("obsm", self.obsm.iter().map(|(n, _)| n).collect())?;
+        names("var", self.var.iter().map(|(n, _)| n).collect())?;
+        names("varm", self.varm.iter().map(|(n, _)| n).collect())?;
+        names("obsp", self.obsp.iter().map(|(n, _)| n).collect())?;
         names("uns", self.uns.iter().map(|(n, _)| n).collect())?;
-        for (name, column) in &self.obs {
-            check_length("obs", name, column.len(), n_cells)?;
-        }
-        for (name, array) in &self.obsm {
-            if let Rows::Whole(values) = &array.rows {
-                let expected = n_cells.saturating_mul(array.n_columns);
-                check_length("obsm", name, values.len(), expected)?;
+        for (kind, columns, n) in [("obs", &self.obs, n_cells), ("var", &self.var, n_genes)] {
+            for (name, column) in columns {
+                check_length(kind, name, column.len(), n)?;
             }
+        }
+        for (kind, arrays, n) in [("obsm", &self.obsm, n_cells), ("varm", &self.varm, n_genes)] {
+            for (name, array) in arrays {
+                if let Rows::Whole(values) = &array.rows {
+                    let expected = n.saturating_mul(array.n_columns);
+                    check_length(kind, name, values.len(), expected)?;
+                }
+            }
+        }
+        for (name, matrix) in &self.obsp {
+            check_length("obsp", name, matrix.offsets.len(), n_cells + 1)?;
+            check_length("obsp", name, matrix.values.len(), matrix.indices.len())?;
         }
         self.uns
             .iter()
@@ -222,6 +265,13 @@ pub enum Compression {
     /// gzip at level 4.
     #[default]
     Gzip,
+    /// gzip at a level from 1 to 9, with or without shuffling the bytes of each number first.
+    GzipLevel {
+        /// 1 (fast) to 9 (small).
+        level: u8,
+        /// Whether bytes of equal rank are put together.
+        shuffle: bool,
+    },
 }
 
 /// The tables of a new file.
@@ -296,15 +346,20 @@ mod tests {
         ] {
             let mut new = Annotations::default();
             new.obs(name, Column::I32(vec![1, 2, 3]));
-            let error = new.check(2).expect_err("refused");
+            let error = new.check(2, 0).expect_err("refused");
             assert!(error.message().contains(words), "{error}");
         }
         let mut new = Annotations::default();
         new.uns("a", Value::Null).uns("a", Value::Null);
-        assert!(new.check(2).expect_err("twice").message().contains("twice"));
+        assert!(
+            new.check(2, 0)
+                .expect_err("twice")
+                .message()
+                .contains("twice")
+        );
         let mut new = Annotations::default();
         new.obsm("w", 2, Rows::Whole(Numbers::F32(vec![0.0; 4])));
-        assert!(new.check(2).is_ok());
-        assert!(new.check(3).is_err());
+        assert!(new.check(2, 0).is_ok());
+        assert!(new.check(3, 0).is_err());
     }
 }

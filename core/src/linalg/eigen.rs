@@ -3,6 +3,7 @@
 //! Reflections make the matrix tridiagonal; from there either the largest eigenvalue alone is found
 //! (Laguerre's iteration from above, which never passes it), or all of them with their vectors
 //! (implicit QL steps; the vectors lie in rows, so that a rotation works on contiguous numbers).
+//! A few of the smallest pairs are found by `low_pairs`.
 //! For the 10 to 60 rows of the solvers this is two to six times as fast as blocked routines made for
 //! large matrices, and its bits do not depend on the vector units.
 //!
@@ -176,6 +177,19 @@ impl Tridiagonal {
         }
         self.diagonal[..n].iter_mut().for_each(|v| *v *= self.unit);
         true
+    }
+
+    /// Diagonal and off-diagonal of the matrix divided by [`Tridiagonal::unit`], after
+    /// [`Tridiagonal::reduce`]; the last number of the off-diagonal is zero.
+    #[inline(always)]
+    pub(super) fn bands(&self) -> (&[f64], &[f64]) {
+        (&self.diagonal[..self.n], &self.off[..self.n])
+    }
+
+    /// What the matrix was divided by.
+    #[inline(always)]
+    pub(super) fn unit(&self) -> f64 {
+        self.unit
     }
 
     /// The eigenvalues, after [`Tridiagonal::diagonalise`]; in no order.

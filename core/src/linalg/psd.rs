@@ -1,13 +1,18 @@
 //! The nearest matrix whose eigenvalues are at least a floor, and its largest eigenvalue.
 //!
 //! Most matrices need no clamping, which a Cholesky factorisation of `H - floor I` finds out; then
-//! only the largest eigenvalue is computed. Otherwise the eigenvectors below the floor are raised
-//! and the rest of the matrix is left alone. Time: a few n^3. Memory: the scratch, 2 n^2 numbers.
+//! only the largest eigenvalue is computed. Otherwise the eigenvectors below the floor are found and
+//! raised, and the rest of the matrix is left alone; or, where they are the larger in size, the matrix
+//! is put together from the rest. Time: a few n^3. Memory: the scratch, 2 n^2 numbers.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::eigen;
+use super::low_pairs::LowPairs;
 use super::small;
+
+/// One pair in so many is sought alone; beyond that, finding all is as fast.
+const FEW: usize = 3;
 
 /// Memory for matrices of one size.
 #[derive(Debug)]
@@ -17,6 +22,7 @@ pub struct PsdScratch {
     matrix: Vec<f64>,
     vectors: Vec<f64>,
     tridiagonal: eigen::Tridiagonal,
+    low_pairs: LowPairs,
 }
 
 impl PsdScratch {
@@ -33,6 +39,7 @@ impl PsdScratch {
             matrix: vec![0.0; n * n],
             vectors: vec![0.0; n * eigen::stride(n)],
             tridiagonal: eigen::Tridiagonal::new(n),
+            low_pairs: LowPairs::new(n),
         }
     }
 }
@@ -65,6 +72,7 @@ pub fn clamp(h: &mut [f64], n: usize, floor: f64, scratch: &mut PsdScratch) -> O
             matrix: &mut scratch.matrix[..n * n],
             vectors: &mut scratch.vectors[..n * eigen::stride(n)],
             tridiagonal: &mut scratch.tridiagonal,
+            low_pairs: &mut scratch.low_pairs,
         }),
     }
 }
@@ -103,6 +111,7 @@ struct General<'a> {
     matrix: &'a mut [f64],
     vectors: &'a mut [f64],
     tridiagonal: &'a mut eigen::Tridiagonal,
+    low_pairs: &'a mut LowPairs,
 }
 
 impl WithSimd for General<'_> {
@@ -117,6 +126,7 @@ impl WithSimd for General<'_> {
             matrix,
             vectors,
             tridiagonal,
+            low_pairs,
         } = self;
         if h.iter().any(|v| !v.is_finite()) {
             return None;
@@ -127,29 +137,48 @@ impl WithSimd for General<'_> {
         if definite {
             return Some(tridiagonal.largest().max(floor));
         }
+        let unit = tridiagonal.unit();
+        if low_pairs.find(tridiagonal, floor / unit, n.div_ceil(FEW), vectors) {
+            let largest = tridiagonal.largest().max(floor);
+            let lowest = low_pairs.values().iter().fold(0.0_f64, |m, &v| m.min(v));
+            if -lowest * unit <= largest {
+                let rows = vectors.chunks_exact_mut(eigen::stride(n));
+                for (value, v) in low_pairs.values().iter().zip(rows) {
+                    tridiagonal.rotate_back(matrix, &mut v[..n]);
+                    add(h, n, floor - value * unit, &v[..n]);
+                }
+                return Some(largest);
+            }
+        }
         if !tridiagonal.diagonalise(vectors) {
             return None;
         }
-        let mut largest = floor;
+        let largest = tridiagonal.values().iter().fold(floor, |m, &v| m.max(v));
+        let lowest = tridiagonal.values().iter().fold(0.0_f64, |m, &v| m.min(v));
+        // Where the lowest are the larger, taking them away would leave their rounding behind: the
+        // matrix is put together from the others.
+        let afresh = -lowest > largest;
+        if afresh {
+            h.fill(0.0);
+            h.iter_mut().step_by(n + 1).for_each(|v| *v = floor);
+        }
         let rows = vectors.chunks_exact_mut(eigen::stride(n));
         for (i, v) in rows.map(|row| &mut row[..n]).enumerate() {
             let value = tridiagonal.values()[i];
-            if value < floor {
+            if (value < floor) != afresh {
                 tridiagonal.rotate_back(matrix, v);
-                raise(h, n, floor - value, v);
-            } else {
-                largest = largest.max(value);
+                add(h, n, if afresh { value - floor } else { floor - value }, v);
             }
         }
         Some(largest)
     }
 }
 
-/// Adds `lift v v^T`.
+/// Adds `factor v v^T`.
 #[inline(always)]
-fn raise(h: &mut [f64], n: usize, lift: f64, v: &[f64]) {
+fn add(h: &mut [f64], n: usize, factor: f64, v: &[f64]) {
     for (row, &vi) in h.chunks_exact_mut(n).zip(v) {
-        let scale = lift * vi;
+        let scale = factor * vi;
         for (target, &vj) in row.iter_mut().zip(v) {
             *target += scale * vj;
         }

@@ -13,4 +13,4 @@ pub mod reduce;
 pub mod rng;
 
 pub use blocks::Blocks;
-pub use ordered::{map, ordered};
+pub use ordered::{InFlight, map, ordered, ordered_within};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::irwls::QpMethod;
 use crate::error::{Error, Result, name_some, nearest_name};
 
 /// How many cell types a pixel may hold.
@@ -94,6 +95,9 @@ pub struct RctdOptions {
     pub max_iter: u32,
     /// Fraction of the Newton step that is taken. Default 0.3.
     pub step_size: f64,
+    /// How the quadratic problem of a step is solved: "exact", or "dual" as R's quadprog does it,
+    /// which spacexr calls and which errs by up to 1e-5 on ill-conditioned pixels. Default "exact".
+    pub qp_method: QpMethod,
     /// Fixes sigma instead of estimating it: 100 sigma, nearest of the 126 grid values is used.
     pub sigma: Option<u32>,
     /// Input rows of the pixels used for sigma, instead of a seeded sample.
@@ -107,6 +111,21 @@ pub struct RctdOptions {
     /// Keep the scores of all candidate types and pairs of doublet mode. Default true.
     pub keep_scores: bool,
 }
+
+/// Options that choose pixels, genes and types.
+const CREATION: [&str; 11] = [
+    "gene_cutoff",
+    "fc_cutoff",
+    "gene_cutoff_reg",
+    "fc_cutoff_reg",
+    "umi_min",
+    "umi_max",
+    "counts_min",
+    "cell_min_instance",
+    "min_obs",
+    "cell_types",
+    "class_df",
+];
 
 impl Default for RctdOptions {
     fn default() -> Self {
@@ -132,6 +151,7 @@ impl Default for RctdOptions {
             min_obs: 3.0,
             max_iter: 50,
             step_size: 0.3,
+            qp_method: QpMethod::Exact,
             sigma: None,
             sigma_pixels: None,
             sigma_entries: None,
@@ -258,6 +278,41 @@ impl RctdOptions {
             ));
         }
         Ok(())
+    }
+
+    /// Whether what [`Rctd::create`](super::Rctd::create) reads is as in `used`.
+    pub(crate) fn check_same_creation(&self, used: &RctdOptions) -> Result<()> {
+        let value = |options: &RctdOptions| {
+            serde_json::to_value(options).expect("a struct of numbers and lists is always JSON")
+        };
+        let (new, old) = (value(self), value(used));
+        match CREATION.iter().find(|&&name| new[name] != old[name]) {
+            None => Ok(()),
+            Some(&name) => Err(Error::argument(
+                name,
+                format!(
+                    "cannot change from {} to {} once pixels and genes are chosen; create the object again",
+                    old[name], new[name]
+                ),
+            )),
+        }
+    }
+
+    /// These options with everything that sigma does not depend on as by default.
+    pub(crate) fn sigma_search(&self) -> RctdOptions {
+        let options = self.clone();
+        RctdOptions {
+            sigma: options.sigma,
+            sigma_pixels: options.sigma_pixels,
+            sigma_entries: options.sigma_entries,
+            umi_min_sigma: options.umi_min_sigma,
+            n_epoch: options.n_epoch,
+            n_fit: options.n_fit,
+            min_change_reg: options.min_change_reg,
+            max_iter: options.max_iter,
+            step_size: options.step_size,
+            ..RctdOptions::default()
+        }
     }
 
     /// Index of each used type in `known`, in the order of use.

@@ -98,6 +98,7 @@ impl<'a> PixelFitter<'a> {
             n_iter,
             min_change: self.options.min_change_reg,
             step: self.options.step_size,
+            qp_method: self.options.qp_method,
         };
         let problem = Problem {
             design: self.design,

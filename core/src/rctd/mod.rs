@@ -21,6 +21,7 @@ mod input;
 pub mod irwls;
 mod labels;
 mod multi;
+pub mod output;
 mod partial;
 mod platform_effect;
 mod reference;
@@ -32,6 +33,7 @@ mod spatial;
 mod tables;
 
 pub use config::{Mode, RctdOptions};
+pub use irwls::QpMethod;
 pub use labels::cell_type_labels;
 pub use partial::Partial;
 pub use platform_effect::BulkFit;

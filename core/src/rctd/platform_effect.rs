@@ -8,7 +8,7 @@
 
 use crate::error::{Error, Reason, Result};
 
-use super::irwls::{SolveOptions, solve_bulk};
+use super::irwls::{QpMethod, SolveOptions, solve_bulk};
 
 /// Genes with fewer bulk counts do not enter the fit. spacexr: MIN_OBS of the bulk step.
 const MIN_BULK_COUNT: u64 = 10;
@@ -42,6 +42,7 @@ pub(crate) struct BulkInput<'a> {
     pub(crate) n_umi: f64,
     pub(crate) min_change: f64,
     pub(crate) step: f64,
+    pub(crate) qp_method: QpMethod,
 }
 
 impl BulkFit {
@@ -72,6 +73,7 @@ impl BulkFit {
                 n_iter: BULK_ITERATIONS,
                 min_change: input.min_change,
                 step: input.step,
+                qp_method: input.qp_method,
             },
             &mut proportions,
         );

@@ -264,7 +264,17 @@ fn check_input(input: &ReferenceInput<'_>, options: &ReferenceOptions) -> Result
         }
     }
     for (cell, &code) in input.cell_types.codes.iter().enumerate() {
-        if code < 0 || code as usize >= input.cell_types.categories.len() {
+        if code >= input.cell_types.categories.len() as i32 {
+            return Err(Error::argument(
+                "reference.cell_types",
+                format!(
+                    "cell {:?} has the code {code}; there are {} cell types, from 0 on",
+                    input.cells[cell],
+                    input.cell_types.categories.len()
+                ),
+            ));
+        }
+        if code < 0 {
             let missing = input.cell_types.codes.iter().filter(|&&c| c < 0).count();
             return Err(Error::argument(
                 "reference.cell_types",

@@ -3,12 +3,14 @@
 //! Memory: 8 bytes x types a pixel for the weights; in doublet mode with scores another
 //! 8 bytes x pairs of candidate types.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Categorical, Column, Table};
 use crate::error::Result;
 
-use super::config::Mode;
+use super::config::{Mode, RctdOptions};
 
 /// Names of the classes of doublet mode, in the order of their codes.
 pub const SPOT_CLASSES: [&str; 4] = ["reject", "singlet", "doublet_certain", "doublet_uncertain"];
@@ -257,6 +259,10 @@ pub struct RctdResults {
     pub cell_types: Vec<String>,
     /// 100 sigma.
     pub sigma: u32,
+    /// Pixels of the input.
+    pub n_pixels_total: usize,
+    /// Options of the run.
+    pub options: Arc<RctdOptions>,
     /// Input row of every result row.
     pub pixels: Vec<u32>,
     /// Barcode of every result row.

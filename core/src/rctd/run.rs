@@ -40,7 +40,7 @@ const PIXELS_PER_SHARD: usize = 1024;
 /// }
 /// ```
 pub struct Rctd<'a> {
-    options: RctdOptions,
+    options: Arc<RctdOptions>,
     spatial: Spatial<'a>,
     cell_types: Vec<String>,
     classes: Vec<u32>,
@@ -103,7 +103,7 @@ impl<'a> Rctd<'a> {
             gene_names: rows.clone().map(|row| used.genes[row].clone()).collect(),
             profiles: rows.flat_map(|row| used.row(row).to_vec()).collect(),
             cell_types: used.cell_types,
-            options,
+            options: Arc::new(options),
             spatial,
             classes,
             lists,
@@ -112,6 +112,27 @@ impl<'a> Rctd<'a> {
             sigma: None,
             table: None,
         })
+    }
+
+    /// Replaces the options. Steps whose options change have to be done again; sigma stays when the
+    /// new options give the one that was found.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an option that [`Rctd::create`] used and that would change.
+    pub fn set_options(&mut self, options: RctdOptions) -> Result<()> {
+        options.check()?;
+        options.check_same_creation(&self.options)?;
+        let old = &self.options;
+        if (options.min_change_bulk, options.step_size) != (old.min_change_bulk, old.step_size) {
+            self.bulk = None;
+        }
+        let given = options.sigma.map(grid::nearest_key);
+        let is_found = given.is_some() && given == self.sigma.as_ref().map(|fit| fit.key);
+        if self.bulk.is_none() || !(is_found || options.sigma_search() == old.sigma_search()) {
+            self.sigma = None;
+        }
+        self.options = Arc::new(options);
+        Ok(())
     }
 
     /// Estimates platform effects and corrects the profiles.
@@ -129,6 +150,7 @@ impl<'a> Rctd<'a> {
             n_umi: self.sums.n_umi,
             min_change: self.options.min_change_bulk,
             step: self.options.step_size,
+            qp_method: self.options.qp_method,
         })?;
         stage.finish()?;
         // A later step depends on the profiles: it has to be done again.
@@ -163,7 +185,9 @@ impl<'a> Rctd<'a> {
             }
         };
         let rows = Arc::new(CountRows::of(&self.sums.seen));
+        let stage = ctx.stage("likelihood_table", 1)?;
         let mut tables = LikelihoodTable::build(ctx, &[fit.key], &rows)?;
+        stage.finish()?;
         self.table = tables.pop().map(Arc::new);
         Ok(self.sigma.insert(fit))
     }
@@ -233,7 +257,7 @@ impl<'a> Rctd<'a> {
         let stage = ctx.stage("fit_pixels", rows.len() as u64)?;
         // The spatial data are read mutably while the rest is shared by the threads.
         let n_umi = std::mem::take(&mut self.spatial.n_umi);
-        let (options, classes) = (&self.options, &self.classes);
+        let (options, classes) = (self.options.as_ref(), &self.classes);
         let outcome = self.spatial.stream(
             ctx,
             Pass {
@@ -311,6 +335,8 @@ impl<'a> Rctd<'a> {
             mode,
             cell_types: self.cell_types.clone(),
             sigma: self.sigma.as_ref().map_or(0, |sigma| sigma.key),
+            n_pixels_total: self.n_pixels_total(),
+            options: Arc::clone(&self.options),
             pixels: self.sums.kept.clone(),
             barcodes: pick_rows(&self.sums.kept, &self.spatial.pixels),
             weights: columns.weights,
@@ -499,7 +525,7 @@ impl<'a> Rctd<'a> {
 /// Read access.
 impl Rctd<'_> {
     /// Options in force.
-    pub fn options(&self) -> &RctdOptions {
+    pub fn options(&self) -> &Arc<RctdOptions> {
         &self.options
     }
 

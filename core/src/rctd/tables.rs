@@ -113,6 +113,8 @@ mod tests {
             mode: Mode::Doublet,
             cell_types: vec!["A".into(), "B".into(), "C".into()],
             sigma: 100,
+            n_pixels_total: 5,
+            options: std::sync::Arc::default(),
             pixels: vec![0, 4],
             barcodes: vec!["p0".into(), "p4".into()],
             weights: vec![1.0, 2.0, 1.0, 0.0, 0.5, 0.0],

@@ -2,12 +2,18 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod npz;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
 /// Rows of a CSV file (gzip by its name), the header first.
 pub fn csv_rows(path: &Path) -> Vec<Vec<String>> {
+    separated(path, b',')
+}
+
+fn separated(path: &Path, delimiter: u8) -> Vec<Vec<String>> {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut text = Vec::new();
     if path.extension().is_some_and(|e| e == "gz") {
@@ -20,6 +26,7 @@ pub fn csv_rows(path: &Path) -> Vec<Vec<String>> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .delimiter(delimiter)
         .from_reader(&text[..])
         .records()
         .map(|r| r.expect("csv").iter().map(str::to_owned).collect())
@@ -43,7 +50,16 @@ pub struct Frame {
 
 impl Frame {
     pub fn read(path: &Path) -> Self {
-        let mut all = csv_rows(path).into_iter();
+        Frame::of(csv_rows(path))
+    }
+
+    /// The same of tab-separated text.
+    pub fn read_tsv(path: &Path) -> Self {
+        Frame::of(separated(path, b'\t'))
+    }
+
+    fn of(rows: Vec<Vec<String>>) -> Self {
+        let mut all = rows.into_iter();
         let header = all.next().expect("a header");
         let (mut rows, mut cells) = (Vec::new(), Vec::new());
         for mut row in all {
@@ -66,6 +82,17 @@ impl Frame {
         self.column(name)
             .iter()
             .map(|v| v.parse().expect("number"))
+            .collect()
+    }
+
+    /// A column of numbers where an empty cell is missing.
+    pub fn numbers_or_nan(&self, name: &str) -> Vec<f64> {
+        self.column(name)
+            .iter()
+            .map(|v| match *v {
+                "" => f64::NAN,
+                v => v.parse().expect("number"),
+            })
             .collect()
     }
 

@@ -114,6 +114,21 @@ impl Chunks {
         self.places.iter().position(|p| p.size == 0)
     }
 
+    /// Reads a part of a chunk that is stored without filters straight from the file; `None` where
+    /// it must be decoded.
+    pub(crate) fn read_plain(
+        &self,
+        cell: usize,
+        at: u64,
+        out: &mut [u8],
+    ) -> Option<std::io::Result<()>> {
+        let place = self.places[cell];
+        let is_plain = self.pipeline.is_empty()
+            && place.size == self.length as u64
+            && at + out.len() as u64 <= place.size;
+        is_plain.then(|| self.file.read_exact_at(out, place.address + at))
+    }
+
     /// The decoded bytes of a grid cell, padded at the edges as they are stored.
     pub(crate) fn decode(&self, scratch: &mut Scratch, cell: usize) -> Result<Vec<u8>, ChunkError> {
         let place = self.places[cell];

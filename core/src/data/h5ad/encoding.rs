@@ -10,8 +10,8 @@ use hdf5::{Dataset, Group, Location, ObjectReference1, ReferencedObject};
 
 use super::array::NumberArray;
 use super::compound;
-use super::numbers::NumberKind;
 use super::strings::{attribute_bool, attribute_string, attribute_strings, read_text};
+use crate::data::numbers::NumberKind;
 use crate::data::table::{Categorical, Column, Table};
 use crate::error::{Error, Reason, Result};
 
@@ -307,6 +307,7 @@ pub(crate) fn into_text(column: Column) -> Vec<String> {
         Column::F64(values) => words(values, |v| format!("{v:?}")),
         Column::F32(values) => words(values, |v| format!("{v:?}")),
         Column::I64(values) => words(values, |v| v.to_string()),
+        Column::U64(values) => words(values, |v| v.to_string()),
         Column::I32(values) => words(values, |v| v.to_string()),
         Column::Bool(values) => words(values, |v| if v { "True" } else { "False" }.to_owned()),
         Column::Categorical(c) => (0..c.codes.len())

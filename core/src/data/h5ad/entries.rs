@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::array::NumberArray;
 use super::filters::Scratch;
-use super::numbers::{Whole, append_counts, append_indices};
 use crate::context::Context;
+use crate::data::numbers::{Whole, append_counts, append_indices};
 use crate::error::Result;
 use crate::par;
 

@@ -57,7 +57,7 @@ pub(crate) fn open(path: &Path) -> Result<hdf5::File> {
 }
 
 /// Writers that use the HDF5 library hold an exclusive lock.
-fn refuse_locked(path: &Path) -> Result<()> {
+pub(crate) fn refuse_locked(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(path, "opening", e))?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Err(Errno::WOULDBLOCK) => Err(locked(path)),

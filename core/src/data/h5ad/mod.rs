@@ -1,6 +1,6 @@
 //! AnnData's `.h5ad`: read as rows of cells, annotated and written.
 //!
-//! * `file`: opening HDF5 files safely. `array`, `chunk`, `filters`, `numbers`: numeric datasets,
+//! * `file`: opening HDF5 files safely. `array`, `chunk`, `filters`: numeric datasets,
 //!   read and decoded in parallel without the HDF5 library where that is possible.
 //! * `csr`, `csc`, `dense`, `entries`, `band`: matrices as [`CellBlocks`](super::CellBlocks).
 //! * `encoding`, `compound`, `strings`, `obsm`: tables and small arrays of every anndata release.
@@ -21,14 +21,18 @@ mod entries;
 pub(crate) mod file;
 mod filters;
 mod heap;
-mod numbers;
+pub(crate) mod input;
 mod obsm;
+mod raw;
 pub(crate) mod reader;
+pub(crate) mod rows;
 pub(crate) mod strings;
-mod writer;
+pub(crate) mod writer;
 
+pub(crate) use array::PieceCache;
 #[cfg(fuzzing)]
 pub use filters::fuzz::decode_any;
+pub use input::{H5adFile, MatrixInfo};
 pub use reader::open;
 pub use writer::{annotate, create};
 

@@ -11,12 +11,12 @@ use super::csr::CsrCells;
 use super::dense::DenseCells;
 use super::encoding::{TableReader, encoding_of, exists, missing_key};
 use super::filters::Scratch;
-use super::numbers::append_i64;
 use super::obsm;
 use super::strings::{attribute_shape, attribute_string};
 use crate::data::dataset::{
     Dataset, DatasetInfo, Format, MatrixLayout, OpenOptions, warn_of_duplicates,
 };
+use crate::data::numbers::append_i64;
 use crate::data::source::CellBlocks;
 use crate::error::{Error, Result, name_some, nearest_name};
 
@@ -141,7 +141,7 @@ fn open_matrix(
 }
 
 /// The error for a member that is there and cannot be opened.
-fn unreadable(path: &Path, name: &str, error: hdf5::Error) -> Error {
+pub(super) fn unreadable(path: &Path, name: &str, error: hdf5::Error) -> Error {
     Error::format(
         path,
         format!(
@@ -187,17 +187,7 @@ pub(crate) fn open_sparse(
         MatrixLayout::Csc
     };
     let mut info = DatasetInfo::new(path, Format::H5ad, layout);
-    let member = |key: &str| -> Result<(H5Dataset, String)> {
-        let full = format!("{name}/{key}");
-        if !group.link_exists(key) {
-            let why = "a sparse matrix has data, indices, indptr";
-            return Err(missing_key(path, &full, why));
-        }
-        match group.dataset(key) {
-            Ok(dataset) => Ok((dataset, full)),
-            Err(e) => Err(unreadable(path, &full, e)),
-        }
-    };
+    let member = |key: &str| sparse_member(path, group, name, key);
     let (dataset, full) = member("data")?;
     info.filters = filter_words(&dataset);
     info.chunk = dataset.chunk();
@@ -222,6 +212,24 @@ pub(crate) fn open_sparse(
     Ok((counts, info))
 }
 
+/// One of the three datasets of a sparse matrix, and its full name.
+pub(super) fn sparse_member(
+    path: &Path,
+    group: &Group,
+    name: &str,
+    key: &str,
+) -> Result<(H5Dataset, String)> {
+    let full = format!("{name}/{key}");
+    if !group.link_exists(key) {
+        let why = "a sparse matrix has data, indices, indptr";
+        return Err(missing_key(path, &full, why));
+    }
+    match group.dataset(key) {
+        Ok(dataset) => Ok((dataset, full)),
+        Err(e) => Err(unreadable(path, &full, e)),
+    }
+}
+
 fn describe(info: &mut DatasetInfo, values: &NumberArray, name: &str) {
     info.matrix = name.to_owned();
     info.dtype = values.kind().name().to_owned();
@@ -229,7 +237,7 @@ fn describe(info: &mut DatasetInfo, values: &NumberArray, name: &str) {
 }
 
 /// Indices are kept in 32 bits.
-fn check_n_genes(path: &Path, name: &str, n: usize) -> Result<()> {
+pub(super) fn check_n_genes(path: &Path, name: &str, n: usize) -> Result<()> {
     if n < u32::MAX as usize {
         return Ok(());
     }
@@ -339,7 +347,7 @@ fn check_shape(
 }
 
 /// Names of the members of a group in alphabetical order; none when it is absent.
-pub(super) fn member_names(root: &Group, name: &str) -> Vec<String> {
+pub(crate) fn member_names(root: &Group, name: &str) -> Vec<String> {
     let names = root.group(name).and_then(|g| g.member_names());
     let mut names = names.unwrap_or_default();
     names.sort();
@@ -366,6 +374,6 @@ fn list_members(root: &Group) -> Vec<String> {
 }
 
 /// Whether a member is a group.
-pub(super) fn is_group(parent: &Group, name: &str) -> bool {
+pub(crate) fn is_group(parent: &Group, name: &str) -> bool {
     matches!(parent.loc_type_by_name(name), Ok(LocationType::Group))
 }

@@ -1,8 +1,9 @@
 //! The loops over genes: prediction, derivatives of the likelihood, gradient and Hessian.
 //!
 //! Genes go in blocks that stay in the first cache level; sums have a fixed number of lanes and one
-//! order, and no multiply-add is fused, so the bits do not depend on the processor's vector width.
-//! Each function is compiled for the vector units it is dispatched to.
+//! order, and multiply-adds are fused on every processor, so the bits do not depend on its vector
+//! width. Each function is compiled for the vector units it is dispatched to; where a processor has
+//! no fused multiply-add, it is computed by the C library, slowly and to the same bits.
 
 use std::ops::Range;
 
@@ -15,7 +16,7 @@ use crate::stats::poisson_lognormal::likelihood::{
 use crate::stats::poisson_lognormal::table::Record;
 
 /// Genes of a block.
-pub(super) const BLOCK: usize = 128;
+pub(super) const BLOCK: usize = 64;
 /// Partial sums of the general pass.
 const QUAD: usize = 4;
 /// Rows and columns of the Hessian computed together.
@@ -104,8 +105,8 @@ impl<D: Derivatives> WithSimd for One<'_, D> {
             let (first, second) = (as_lanes(&first), as_lanes(&second));
             for ((p, d1), d2) in column.iter().zip(first).zip(second) {
                 for lane in 0..LANES {
-                    slope[lane] += d1[lane] * p[lane];
-                    bend[lane] += d2[lane] * p[lane] * p[lane];
+                    slope[lane] = d1[lane].mul_add(p[lane], slope[lane]);
+                    bend[lane] = (d2[lane] * p[lane]).mul_add(p[lane], bend[lane]);
                 }
             }
         }
@@ -136,7 +137,7 @@ impl<D: Derivatives> WithSimd for Pair<'_, D> {
         for (b, (p0, p1)) in blocks.enumerate() {
             let lambda = &mut lambda[..p0.len()];
             for ((target, p0), p1) in lambda.iter_mut().zip(p0).zip(p1) {
-                *target = at_least((scale0 * p0 + scale1 * p1).abs(), self.floor);
+                *target = at_least(scale1.mul_add(*p1, scale0 * p0).abs(), self.floor);
             }
             self.by.block(b * BLOCK, lambda, &mut first, &mut second);
             let (p0, p1) = (as_arrays::<LANES, _>(p0).0, as_arrays::<LANES, _>(p1).0);
@@ -145,11 +146,11 @@ impl<D: Derivatives> WithSimd for Pair<'_, D> {
                 for lane in 0..LANES {
                     let (x, y) = (p0[lane], p1[lane]);
                     let (wx, wy) = (d2[lane] * x, d2[lane] * y);
-                    sums[0][lane] += d1[lane] * x;
-                    sums[1][lane] += d1[lane] * y;
-                    sums[2][lane] += wx * x;
-                    sums[3][lane] += wx * y;
-                    sums[4][lane] += wy * y;
+                    sums[0][lane] = d1[lane].mul_add(x, sums[0][lane]);
+                    sums[1][lane] = d1[lane].mul_add(y, sums[1][lane]);
+                    sums[2][lane] = wx.mul_add(x, sums[2][lane]);
+                    sums[3][lane] = wx.mul_add(y, sums[3][lane]);
+                    sums[4][lane] = wy.mul_add(y, sums[4][lane]);
                 }
             }
         }
@@ -214,15 +215,19 @@ fn predict(design: &Design, types: &[u32], scale: &[f64], start: usize, lambda: 
     for (&[a, b, c, d], w) in types.0.iter().zip(scale.0) {
         let (a, b, c, d) = (column(a), column(b), column(c), column(d));
         for (g, target) in lambda.iter_mut().enumerate() {
-            *target = *target + w[0] * a[g] + w[1] * b[g] + w[2] * c[g] + w[3] * d[g];
+            let sum = w[1].mul_add(b[g], w[0].mul_add(a[g], *target));
+            *target = w[3].mul_add(d[g], w[2].mul_add(c[g], sum));
         }
     }
     for (&k, &scale) in types.1.iter().zip(scale.1) {
         for (target, p) in lambda.iter_mut().zip(column(k)) {
-            *target += scale * p;
+            *target = scale.mul_add(*p, *target);
         }
     }
 }
+
+/// Partial sums of a row of a tile.
+type TileRow = [[f64; QUAD]; TILE_COLUMNS];
 
 /// Memory of the general pass.
 #[derive(Debug)]
@@ -231,7 +236,7 @@ pub(super) struct GeneralScratch {
     columns: Vec<u32>,
     /// Columns of a block times the second derivative.
     weighted: Vec<f64>,
-    tiles: Vec<[[f64; QUAD]; TILE_ROWS * TILE_COLUMNS]>,
+    tiles: Vec<[TileRow; TILE_ROWS]>,
     slopes: Vec<[f64; QUAD]>,
 }
 
@@ -315,10 +320,10 @@ fn add_slopes(design: &Design, genes: Range<usize>, first: &[f64], scratch: &mut
         let mut sums = [target[0], target[1], target[2], target[3]];
         for (g, d1) in first.iter().enumerate() {
             for lane in 0..QUAD {
-                sums[0][lane] += d1[lane] * a[g][lane];
-                sums[1][lane] += d1[lane] * b[g][lane];
-                sums[2][lane] += d1[lane] * c[g][lane];
-                sums[3][lane] += d1[lane] * d[g][lane];
+                sums[0][lane] = d1[lane].mul_add(a[g][lane], sums[0][lane]);
+                sums[1][lane] = d1[lane].mul_add(b[g][lane], sums[1][lane]);
+                sums[2][lane] = d1[lane].mul_add(c[g][lane], sums[2][lane]);
+                sums[3][lane] = d1[lane].mul_add(d[g][lane], sums[3][lane]);
             }
         }
         target.copy_from_slice(&sums);
@@ -356,30 +361,33 @@ fn add_tiles(design: &Design, genes: Range<usize>, scratch: &mut GeneralScratch)
                 &as_arrays::<QUAD, _>(&weighted[j * BLOCK..]).0[..n],
                 &as_arrays::<QUAD, _>(&weighted[(j + 1) * BLOCK..]).0[..n],
             ];
-            add_tile(left, right, tile);
+            if j < step * TILE_ROWS + TILE_COLUMNS {
+                add_tile(left, right, tile);
+            } else {
+                // The upper half of the tile in the corner lies above the diagonal.
+                let [_, _, corner @ ..] = tile;
+                add_tile([left[2], left[3]], right, corner);
+            }
         }
     }
 }
 
 /// Adds the products of the columns of `left` and `right` to a tile.
 #[inline(always)]
-fn add_tile(
-    left: [&[[f64; QUAD]]; TILE_ROWS],
+fn add_tile<const ROWS: usize>(
+    left: [&[[f64; QUAD]]; ROWS],
     right: [&[[f64; QUAD]]; TILE_COLUMNS],
-    tile: &mut [[f64; QUAD]; TILE_ROWS * TILE_COLUMNS],
+    tile: &mut [TileRow; ROWS],
 ) {
-    let [l0, l1, l2, l3] = left;
-    let n = l0.len();
-    let (l1, l2, l3) = (&l1[..n], &l2[..n], &l3[..n]);
-    let (r0, r1) = (&right[0][..n], &right[1][..n]);
+    let n = right[0].len();
+    let left = left.map(|column| &column[..n]);
+    let right = right.map(|column| &column[..n]);
     let mut sums = *tile;
-    for c in 0..n {
-        let left = [&l0[c], &l1[c], &l2[c], &l3[c]];
-        let right = [&r0[c], &r1[c]];
-        for i in 0..TILE_ROWS {
-            for j in 0..TILE_COLUMNS {
+    for g in 0..n {
+        for (sums, left) in sums.iter_mut().zip(&left) {
+            for (sum, right) in sums.iter_mut().zip(&right) {
                 for lane in 0..QUAD {
-                    sums[i * TILE_COLUMNS + j][lane] += left[i][lane] * right[j][lane];
+                    sum[lane] = left[g][lane].mul_add(right[g][lane], sum[lane]);
                 }
             }
         }
@@ -401,7 +409,7 @@ fn gather(scratch: &GeneralScratch, gradient: &mut [f64], hessian: &mut [f64]) {
             .step_by(TILE_COLUMNS)
             .zip(&mut tiles)
         {
-            for (at, sums) in tile.iter().enumerate() {
+            for (at, sums) in tile.as_flattened().iter().enumerate() {
                 let row = step * TILE_ROWS + at / TILE_COLUMNS;
                 let column = j + at % TILE_COLUMNS;
                 if column <= row && row < n {

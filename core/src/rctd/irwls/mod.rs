@@ -19,11 +19,12 @@ mod tests;
 use std::sync::Arc;
 
 use pulp::Arch;
+use serde::{Deserialize, Serialize};
 
 pub use design::{Design, PixelCounts};
 use gene_pass::{Derivatives, General, GeneralScratch, LogRatio, One, Pair, Score, Tabulated};
 
-use crate::linalg::{psd, qp};
+use crate::linalg::{psd, qp, qp_dual};
 use crate::stats::poisson_lognormal::LikelihoodTable;
 use crate::stats::poisson_lognormal::grid::LAMBDA_MIN;
 
@@ -34,6 +35,18 @@ const RIDGE: f64 = 1e-7;
 /// Predictions are at least this share of the total count.
 const PREDICTION_FLOOR: f64 = 1e-7;
 
+/// How the quadratic problem of a step is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum QpMethod {
+    /// To rounding level.
+    #[default]
+    Exact,
+    /// By the dual method of R's quadprog with its error on ill-conditioned matrices; slower.
+    Dual,
+}
+
 /// How long and how far to go.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SolveOptions {
@@ -43,6 +56,8 @@ pub struct SolveOptions {
     pub min_change: f64,
     /// Share of the way to the solution of the quadratic problem.
     pub step: f64,
+    /// How the quadratic problem is solved.
+    pub qp_method: QpMethod,
 }
 
 impl Default for SolveOptions {
@@ -51,6 +66,7 @@ impl Default for SolveOptions {
             n_iter: 50,
             min_change: 1e-3,
             step: 0.3,
+            qp_method: QpMethod::Exact,
         }
     }
 }
@@ -79,6 +95,7 @@ pub struct Workspace {
     general: GeneralScratch,
     psd: psd::PsdScratch,
     qp: qp::QpScratch,
+    dual: qp_dual::DualScratch,
 }
 
 impl Workspace {
@@ -99,6 +116,7 @@ impl Workspace {
             general: GeneralScratch::new(n_types),
             psd: psd::PsdScratch::with_arch(n_types, arch),
             qp: qp::QpScratch::with_arch(n_types, arch),
+            dual: qp_dual::DualScratch::new(n_types),
         }
     }
 }
@@ -239,6 +257,7 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
         weights.fill(1.0 / types.len() as f64);
         let outcome = match *types {
             [] => panic!("a fit needs at least one type"),
+            _ if self.options.qp_method == QpMethod::Dual => self.solve_general(ws, types, weights),
             [one] => self.solve_one(ws.arch, one, weights),
             [first, second] => self.solve_pair(ws.arch, [first, second], weights),
             _ => self.solve_general(ws, types, weights),
@@ -300,6 +319,7 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
             general,
             psd,
             qp,
+            dual,
             ..
         } = ws;
         let (scale, gradient) = (&mut scale[..n], &mut gradient[..n]);
@@ -332,7 +352,10 @@ impl<D: Derivatives + Copy> Newton<'_, D> {
             gradient
                 .iter_mut()
                 .for_each(|value| *value *= unit / largest);
-            qp::solve(hessian, gradient, s, x, qp)
+            match self.options.qp_method {
+                QpMethod::Exact => qp::solve(hessian, gradient, s, x, qp),
+                QpMethod::Dual => qp_dual::solve(hessian, gradient, s, x, dual),
+            }
         })
     }
 

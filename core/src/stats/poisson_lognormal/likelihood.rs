@@ -51,15 +51,16 @@ pub(crate) fn locate(key: u16, lambda: f64) -> (usize, f64) {
 #[inline(always)]
 pub(crate) fn value(record: &Record, s: f64) -> f64 {
     let [q, slope, second, bend] = *record;
-    q + s * (slope + s * (0.5 * second + s * bend * (1.0 / 6.0)))
+    let inner = s.mul_add(bend * (1.0 / 6.0), 0.5 * second);
+    s.mul_add(s.mul_add(inner, slope), q)
 }
 
 /// First and second derivative at the distance `s` from the left knot.
 #[inline(always)]
 pub(crate) fn derivatives(record: &Record, s: f64) -> (f64, f64) {
     let [_, slope, second, bend] = *record;
-    let change = s * bend;
-    (slope + s * (second + 0.5 * change), second + change)
+    let half = s.mul_add(0.5 * bend, second);
+    (s.mul_add(half, slope), s.mul_add(bend, second))
 }
 
 impl LikelihoodTable {
@@ -116,12 +117,14 @@ impl LambdaCells {
     pub fn locate(&mut self, counts: &[u32], lambda: &[f64], factor: f64) {
         assert_eq!(counts.len(), lambda.len(), "one rate a count");
         self.entries.clear();
-        for (&count, &lambda) in counts.iter().zip(lambda) {
-            let lambda = clamp_lambda(factor * lambda);
-            let (cell, s) = locate(cell_key(lambda), lambda);
-            let record = self.rows.offset(count) + cell as u32;
-            self.entries.push((record, s));
-        }
+        self.entries.reserve(counts.len());
+        Arch::new().dispatch(Locate {
+            counts,
+            lambda,
+            factor,
+            rows: &self.rows,
+            entries: &mut self.entries,
+        });
     }
 
     /// `-sum log p` of all entries: entry `i` is added to partial sum `i % 8`.
@@ -134,6 +137,36 @@ impl LambdaCells {
             entries: &self.entries,
             records: table.records(),
         })
+    }
+}
+
+/// Appends the places of `(counts[i], factor * lambda[i])`.
+struct Locate<'a> {
+    counts: &'a [u32],
+    lambda: &'a [f64],
+    factor: f64,
+    rows: &'a CountRows,
+    entries: &'a mut Vec<(u32, f64)>,
+}
+
+impl WithSimd for Locate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        const BLOCK: usize = 64;
+        let (mut rates, mut keys) = ([0.0; BLOCK], [0_u16; BLOCK]);
+        for (counts, lambda) in self.counts.chunks(BLOCK).zip(self.lambda.chunks(BLOCK)) {
+            for ((rate, key), lambda) in rates.iter_mut().zip(&mut keys).zip(lambda) {
+                *rate = clamp_lambda(self.factor * lambda);
+                *key = cell_key(*rate);
+            }
+            let found = counts.iter().zip(&rates).zip(&keys);
+            self.entries.extend(found.map(|((&count, &rate), &key)| {
+                let (cell, s) = locate(key, rate);
+                (self.rows.offset(count) + cell as u32, s)
+            }));
+        }
     }
 }
 

@@ -11,8 +11,10 @@
 //! occurs and sigma, at most 14 MB a sigma.
 
 pub mod density;
+mod exp;
 pub mod grid;
 pub mod likelihood;
+mod ln;
 mod quadrature;
 pub mod rows;
 pub mod spline;

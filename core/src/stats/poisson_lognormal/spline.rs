@@ -1,12 +1,16 @@
 //! Natural cubic splines through many rows over one set of knots.
 //!
 //! The tridiagonal matrix depends on the knots only: it is factored once, and each row costs one
-//! sweep down and one up.
+//! sweep down and one up. The sweeps are chains of dependent steps, so several rows go together.
+
+/// Rows that go together.
+pub const ROWS: usize = 4;
 
 /// The factored system for one set of knots.
 #[derive(Debug, Clone)]
 pub struct NaturalSpline {
     widths: Vec<f64>,
+    inverse_widths: Vec<f64>,
     /// Reciprocals of the pivots of the elimination.
     inverse_pivots: Vec<f64>,
 }
@@ -25,38 +29,53 @@ impl NaturalSpline {
             inverse_pivots.push(1.0 / (diagonal - eliminated));
         }
         NaturalSpline {
+            inverse_widths: widths.iter().map(|width| 1.0 / width).collect(),
             widths,
             inverse_pivots,
         }
     }
 
-    /// Widths of the intervals.
-    pub fn widths(&self) -> &[f64] {
-        &self.widths
+    /// Widths of the intervals, and their reciprocals.
+    #[inline(always)]
+    pub fn widths(&self) -> (&[f64], &[f64]) {
+        (&self.widths, &self.inverse_widths)
     }
 
-    /// Second derivatives at the knots of the spline through `values`, into `second`.
+    /// Second derivatives at the knots of the splines through `values`, into `second`.
     ///
-    /// Both are as long as the knots; the first and last second derivative are zero.
-    pub fn second_derivatives(&self, values: &[f64], second: &mut [f64]) {
+    /// Both have one element a knot, which holds a number of each row; the first and last second
+    /// derivative are zero.
+    #[inline(always)]
+    pub fn second_derivatives(&self, values: &[[f64; ROWS]], second: &mut [[f64; ROWS]]) {
         let (d, n) = (&self.widths, values.len());
         assert_eq!(n, d.len() + 1, "one value a knot");
         assert_eq!(second.len(), n, "one second derivative a knot");
-        second[0] = 0.0;
-        second[n - 1] = 0.0;
-        let mut slope = (values[1] - values[0]) / d[0];
+        second[0] = [0.0; ROWS];
+        second[n - 1] = [0.0; ROWS];
+        let slope_at =
+            |m: usize, row: usize| (values[m + 1][row] - values[m][row]) * self.inverse_widths[m];
+        let mut slope: [f64; ROWS] = std::array::from_fn(|row| slope_at(0, row));
+        let mut above = [0.0; ROWS];
         for m in 1..n - 1 {
-            let next = (values[m + 1] - values[m]) / d[m];
-            let mut right = 6.0 * (next - slope);
-            slope = next;
-            if m > 1 {
-                right -= d[m - 1] * self.inverse_pivots[m - 2] * second[m - 1];
+            // What is above the first inner knot is zero.
+            let factor = if m > 1 {
+                d[m - 1] * self.inverse_pivots[m - 2]
+            } else {
+                0.0
+            };
+            for row in 0..ROWS {
+                let next = slope_at(m, row);
+                above[row] = 6.0 * (next - slope[row]) - factor * above[row];
+                slope[row] = next;
             }
-            second[m] = right;
+            second[m] = above;
         }
+        let mut below = [0.0; ROWS];
         for m in (1..n - 1).rev() {
-            // second[n - 1] is zero, so the last row needs no case of its own.
-            second[m] = (second[m] - d[m] * second[m + 1]) * self.inverse_pivots[m - 1];
+            for (row, z) in second[m].iter_mut().enumerate() {
+                *z = (*z - d[m] * below[row]) * self.inverse_pivots[m - 1];
+                below[row] = *z;
+            }
         }
     }
 }
@@ -103,11 +122,15 @@ mod tests {
 
     #[test]
     fn the_sweeps_agree_with_a_dense_solve() {
-        let values: Vec<f64> = KNOTS.iter().map(|x| -x + 3.0 * (x + 0.01).ln()).collect();
-        let mut fast = vec![f64::NAN; KNOTS.len()];
+        let curve = |row: usize, x: f64| -x + (3.5 - row as f64) * (x + 0.01).ln();
+        let values = KNOTS.map(|x| std::array::from_fn(|row| curve(row, x)));
+        let mut fast = [[f64::NAN; ROWS]; KNOTS.len()];
         NaturalSpline::new(&KNOTS).second_derivatives(&values, &mut fast);
-        for (a, b) in fast.iter().zip(dense(&KNOTS, &values)) {
-            assert!((a - b).abs() <= 1e-11 * (1.0 + b.abs()), "{a} {b}");
+        for row in 0..ROWS {
+            let want = dense(&KNOTS, &values.map(|v| v[row]));
+            for (a, b) in fast.iter().map(|z| z[row]).zip(want) {
+                assert!((a - b).abs() <= 1e-11 * (1.0 + b.abs()), "{row}: {a} {b}");
+            }
         }
     }
 }

@@ -14,12 +14,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::grid::{KNOTS, N_CELLS, N_KNOTS, sigma_key_position};
 use super::quadrature::{Quadrature, Scratch};
 use super::rows::CountRows;
-use super::spline::NaturalSpline;
+use super::spline::{NaturalSpline, ROWS};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::par;
@@ -61,13 +61,18 @@ impl LikelihoodTable {
         let mut tables = Vec::with_capacity(keys.len());
         for batch in keys.chunks(KEY_BATCH) {
             let values = values_at_knots(ctx, batch, rows.counts())?;
-            let spline = NaturalSpline::new(&KNOTS);
+            let (arch, spline) = (Arch::new(), NaturalSpline::new(&KNOTS));
             tables.extend(par::map(ctx, batch.len(), |i| {
                 ctx.check_cancelled()?;
                 Ok(LikelihoodTable {
                     key: batch[i],
                     rows: Arc::clone(rows),
-                    records: records(&spline, &values, i, rows.counts().len()),
+                    records: arch.dispatch(Records {
+                        spline: &spline,
+                        values: &values,
+                        i,
+                        n_rows: rows.counts().len(),
+                    }),
                 })
             })?);
         }
@@ -101,7 +106,7 @@ fn values_at_knots(ctx: &Context, keys: &[u32], counts: &[u32]) -> Result<Vec<Ve
         ctx,
         None,
         || Ok(blocks.next()),
-        || (Scratch::new(), vec![0.0; keys.len() * n_rows]),
+        || (Scratch::new(keys.len()), vec![0.0; keys.len() * n_rows]),
         |(scratch, column), block| {
             let mut part = vec![0.0; keys.len() * n_rows * KNOT_BLOCK];
             for (i, m) in block.enumerate() {
@@ -121,24 +126,49 @@ fn values_at_knots(ctx: &Context, keys: &[u32], counts: &[u32]) -> Result<Vec<Ve
     Ok(values)
 }
 
-/// The records of all rows of the `i`-th key.
-fn records(spline: &NaturalSpline, values: &[Vec<f64>], i: usize, n_rows: usize) -> Vec<Record> {
-    let (mut q, mut z) = ([0.0; N_KNOTS], [0.0; N_KNOTS]);
-    let mut records = Vec::with_capacity(n_rows * N_KNOTS);
-    for row in 0..n_rows {
-        let from = (i * n_rows + row) * KNOT_BLOCK;
-        for (target, block) in q.chunks_mut(KNOT_BLOCK).zip(values) {
-            target.copy_from_slice(&block[from..from + target.len()]);
+/// Makes the records of all rows of the `i`-th key.
+struct Records<'a> {
+    spline: &'a NaturalSpline,
+    values: &'a [Vec<f64>],
+    i: usize,
+    n_rows: usize,
+}
+
+impl WithSimd for Records<'_> {
+    type Output = Vec<Record>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<Record> {
+        let (mut q, mut z) = ([[0.0; ROWS]; N_KNOTS], [[0.0; ROWS]; N_KNOTS]);
+        let mut records = vec![[0.0; 4]; self.n_rows * N_KNOTS];
+        let (widths, inverse_widths) = self.spline.widths();
+        for (group, records) in records.chunks_mut(ROWS * N_KNOTS).enumerate() {
+            let n_rows = records.len() / N_KNOTS;
+            for row in 0..n_rows {
+                let from = (self.i * self.n_rows + group * ROWS + row) * KNOT_BLOCK;
+                for (targets, block) in q.chunks_mut(KNOT_BLOCK).zip(self.values) {
+                    for (target, &value) in targets.iter_mut().zip(&block[from..]) {
+                        target[row] = value;
+                    }
+                }
+            }
+            self.spline.second_derivatives(&q, &mut z);
+            for m in 0..N_CELLS {
+                let (h, inverse) = (widths[m], inverse_widths[m]);
+                for row in 0..n_rows {
+                    let (from, to) = (z[m][row], z[m + 1][row]);
+                    let slope =
+                        (q[m + 1][row] - q[m][row]) * inverse - h * (1.0 / 6.0) * (2.0 * from + to);
+                    let bend = (to - from) * inverse;
+                    records[row * N_KNOTS + m] = [q[m][row], slope, from, bend];
+                }
+            }
+            for (row, records) in records.chunks_exact_mut(N_KNOTS).enumerate() {
+                records[N_CELLS] = [q[N_CELLS][row], 0.0, z[N_CELLS][row], 0.0];
+            }
         }
-        spline.second_derivatives(&q, &mut z);
-        for (m, &h) in spline.widths().iter().enumerate() {
-            let bend = (z[m + 1] - z[m]) / h;
-            let slope = (q[m + 1] - q[m]) / h - h * (2.0 * z[m] + z[m + 1]) / 6.0;
-            records.push([q[m], slope, z[m], bend]);
-        }
-        records.push([q[N_CELLS], 0.0, z[N_CELLS], 0.0]);
+        records
     }
-    records
 }
 
 /// Tables of several sigmas with the same rows, by key; they are built when asked for and kept.

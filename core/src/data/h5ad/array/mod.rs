@@ -7,6 +7,7 @@
 //!
 //! Memory: the list of chunks (24 bytes each), and the pieces in flight.
 
+mod range;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -16,19 +17,27 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::chunk::{ChunkError, Chunks};
 use super::filters::{Fault, Scratch};
-use super::numbers::{self, NumberKind};
+use crate::data::numbers::{self, NumberKind};
 use crate::error::{Error, ErrorKind, Reason, Result};
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
+
+pub(crate) use range::PieceCache;
 
 /// Elements of a piece where the file has no chunks.
 const PIECE_ELEMENTS: usize = 1 << 17;
 
+/// Number of the next dataset to be opened.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// An open numeric dataset.
 #[derive(Debug)]
 pub(crate) struct NumberArray {
+    /// Tells open datasets apart in a worker's cache.
+    id: u64,
     path: PathBuf,
     name: String,
     kind: NumberKind,
@@ -91,6 +100,7 @@ impl NumberArray {
             return Err(fail(format!("its shape {dims:?} cannot be real")));
         }
         let mut array = NumberArray {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             path: path.to_path_buf(),
             name: name.to_owned(),
             kind,
@@ -118,6 +128,11 @@ impl NumberArray {
     /// Whether pieces are decoded on the pool.
     pub(crate) fn is_fast(&self) -> bool {
         !matches!(self.storage, Storage::Library(_))
+    }
+
+    /// Whether a piece is a chunk of the file.
+    pub(crate) fn is_chunked(&self) -> bool {
+        !matches!(self.storage, Storage::Contiguous { .. })
     }
 
     /// Type of the stored elements.

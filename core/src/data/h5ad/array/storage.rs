@@ -11,7 +11,7 @@ use ndarray::IxDyn;
 use super::{NumberArray, PIECE_ELEMENTS, Storage, missing_filter};
 use crate::data::h5ad::chunk::{Chunks, unavailable_filter};
 use crate::data::h5ad::filters::{Scratch, filter_name};
-use crate::data::h5ad::numbers::{self, NumberKind};
+use crate::data::numbers::{self, NumberKind};
 use crate::error::Result;
 
 impl NumberArray {

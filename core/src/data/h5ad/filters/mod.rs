@@ -14,7 +14,7 @@ mod fletcher32;
 pub mod fuzz;
 mod lz4;
 mod lzf;
-mod shuffle;
+pub(crate) mod shuffle;
 
 use libdeflater::Decompressor;
 
@@ -120,6 +120,11 @@ impl Pipeline {
             stages,
             element_size,
         })
+    }
+
+    /// Whether nothing is applied to the chunks.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stages.is_empty()
     }
 
     /// Decodes a stored chunk in place: `chunk` holds the stored bytes and then the

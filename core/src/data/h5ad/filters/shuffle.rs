@@ -2,7 +2,7 @@
 
 /// Byte k of all elements stands together; puts each element's bytes together again. A rest that
 /// is no whole element stands at the end as it is.
-pub(super) fn unshuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
+pub(crate) fn unshuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
     let n = if size < 2 { 0 } else { bytes.len() / size };
     if n == 0 {
         out.extend_from_slice(bytes);
@@ -24,6 +24,15 @@ pub(super) fn unshuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
     out[n * size..].copy_from_slice(&bytes[n * size..]);
 }
 
+/// The reverse of [`unshuffle`].
+pub(crate) fn shuffle(bytes: &[u8], size: usize, out: &mut Vec<u8>) {
+    let n = if size < 2 { 0 } else { bytes.len() / size };
+    for k in 0..if n == 0 { 0 } else { size } {
+        out.extend(bytes[k..n * size].iter().step_by(size));
+    }
+    out.extend_from_slice(&bytes[n * size..]);
+}
+
 fn unshuffle_sized<const SIZE: usize>(bytes: &[u8], n: usize, out: &mut [u8]) {
     let planes: [&[u8]; SIZE] = std::array::from_fn(|k| &bytes[k * n..(k + 1) * n]);
     for (i, element) in out.chunks_exact_mut(SIZE).take(n).enumerate() {
@@ -37,6 +46,17 @@ fn unshuffle_sized<const SIZE: usize>(bytes: &[u8], n: usize, out: &mut [u8]) {
 mod tests {
     use super::super::tests::shuffle;
     use super::*;
+
+    #[test]
+    fn shuffled_bytes_come_back() {
+        for (n, size) in [(0, 4), (7, 4), (24, 8), (9, 1), (30, 3)] {
+            let plain: Vec<u8> = (0..n).map(|i| i as u8).collect();
+            let (mut there, mut back) = (Vec::new(), Vec::new());
+            super::shuffle(&plain, size, &mut there);
+            unshuffle(&there, size, &mut back);
+            assert_eq!(back, plain, "{n} {size}");
+        }
+    }
 
     #[test]
     fn unshuffle_inverts_shuffle_for_any_size_and_length() {

@@ -32,18 +32,18 @@ pub fn annotate(
     target: &Path,
     annotations: Annotations<'_>,
 ) -> Result<()> {
-    let n_cells = check_source(source, &annotations)?;
+    let sizes = check_source(source, &annotations)?;
     let mut out = AtomicFile::create(target)?;
     let length = std::fs::metadata(source)
         .map_err(|e| Error::io(source, "reading its length", e))?
         .len();
-    out.check_space(length + new_bytes(&annotations, n_cells) + OVERHEAD)?;
+    out.check_space(length + new_bytes(&annotations, sizes) + OVERHEAD)?;
     copy(ctx, source, target, &mut out, length)?;
-    let steps = annotations.obs.len() + annotations.obsm.len() + annotations.uns.len();
+    let steps = n_steps(&annotations);
     let stage = ctx.stage("annotate_h5ad", steps as u64 + 2)?;
     let elements = Elements { path: target };
     let copy = open_copy(&out, elements)?;
-    add(ctx, &stage, elements, &copy, n_cells, annotations)?;
+    add(ctx, &stage, elements, &copy, sizes, annotations)?;
     copy.flush().map_err(|e| elements.failed("the file", e))?;
     copy.close().map_err(|e| elements.failed("the file", e))?;
     stage.report(steps as u64 + 1, "")?;
@@ -54,15 +54,22 @@ pub fn annotate(
 }
 
 /// Opens the source once to see that it is whole and what fits it.
-fn check_source(source: &Path, annotations: &Annotations<'_>) -> Result<usize> {
+fn check_source(source: &Path, annotations: &Annotations<'_>) -> Result<[usize; 2]> {
     let file = file::open(source)?;
     let n_cells = n_rows(source, &file, "obs")?;
-    annotations.check(n_cells)?;
-    Ok(n_cells)
+    let n_genes = n_rows(source, &file, "var")?;
+    annotations.check(n_cells, n_genes)?;
+    Ok([n_cells, n_genes])
+}
+
+/// How many elements there are to add.
+pub(super) fn n_steps(new: &Annotations<'_>) -> usize {
+    let tables = new.obs.len() + new.var.len() + new.uns.len();
+    tables + new.obsm.len() + new.varm.len() + new.obsp.len()
 }
 
 /// Rows of a table: length of its index, or of its records.
-fn n_rows(path: &Path, root: &Group, name: &str) -> Result<usize> {
+pub(crate) fn n_rows(path: &Path, root: &Group, name: &str) -> Result<usize> {
     let n = match root.group(name) {
         Ok(group) => {
             let index = strings::attribute_string(&group, "_index");
@@ -77,11 +84,12 @@ fn n_rows(path: &Path, root: &Group, name: &str) -> Result<usize> {
 }
 
 /// About how many bytes will be added.
-fn new_bytes(annotations: &Annotations<'_>, n_cells: usize) -> u64 {
+fn new_bytes(annotations: &Annotations<'_>, sizes: [usize; 2]) -> u64 {
     let column = |column: &Column| match column {
         Column::F64(v) => v.len() * 8,
         Column::F32(v) => v.len() * 4,
         Column::I64(v) => v.len() * 8,
+        Column::U64(v) => v.len() * 8,
         Column::I32(v) => v.len() * 4,
         Column::Bool(v) => v.len(),
         Column::Text(v) => v.iter().map(|s| s.len() + 48).sum(),
@@ -89,19 +97,22 @@ fn new_bytes(annotations: &Annotations<'_>, n_cells: usize) -> u64 {
             c.codes.len() * 4 + c.categories.iter().map(|s| s.len() + 48).sum::<usize>()
         }
     };
-    let obs: usize = annotations.obs.iter().map(|(_, c)| column(c)).sum();
-    let obsm: usize = annotations
-        .obsm
-        .iter()
-        .map(|(_, array)| {
+    let columns = annotations.obs.iter().chain(&annotations.var);
+    let mut bytes: usize = columns.map(|(_, c)| column(c)).sum();
+    let arrays = [(&annotations.obsm, sizes[0]), (&annotations.varm, sizes[1])];
+    for (arrays, n) in arrays {
+        for (_, array) in arrays {
             let size = match &array.rows {
                 Rows::F32(_) | Rows::I32(_) => 4,
                 _ => 8,
             };
-            n_cells * array.n_columns * size
-        })
-        .sum();
-    (obs + obsm) as u64
+            bytes += n * array.n_columns * size;
+        }
+    }
+    for (_, matrix) in &annotations.obsp {
+        bytes += matrix.offsets.len() * 8 + matrix.indices.len() * 12;
+    }
+    bytes as u64
 }
 
 fn copy(
@@ -134,12 +145,13 @@ fn open_copy(out: &AtomicFile, elements: Elements<'_>) -> Result<hdf5::File> {
         .map_err(|e| elements.failed("the copy", e))
 }
 
-fn add(
+/// Adds everything to the file of `root`, whose axes have these `sizes`.
+pub(super) fn add(
     ctx: &Context,
     stage: &Stage<'_>,
     elements: Elements<'_>,
     root: &Group,
-    n_cells: usize,
+    sizes: [usize; 2],
     annotations: Annotations<'_>,
 ) -> Result<()> {
     let mut done = 0;
@@ -147,25 +159,40 @@ fn add(
         done += 1;
         stage.report(done, "")
     };
-    if !annotations.obs.is_empty() {
-        upgrade_tables(elements, root)?;
-        let obs = root.group("obs").map_err(|e| elements.failed("obs", e))?;
-        let mut order = strings::attribute_strings(&obs, "column-order");
-        for (name, column) in &annotations.obs {
-            elements.remove(&obs, name)?;
-            elements.column(&obs, name, column)?;
+    for (table, columns) in [("obs", &annotations.obs), ("var", &annotations.var)] {
+        if columns.is_empty() {
+            continue;
+        }
+        upgrade_tables(elements, root, table)?;
+        let group = root.group(table).map_err(|e| elements.failed(table, e))?;
+        let mut order = strings::attribute_strings(&group, "column-order");
+        for (name, column) in columns {
+            elements.remove(&group, name)?;
+            elements.column(&group, name, column)?;
             if !order.contains(name) {
                 order.push(name.clone());
             }
             step()?;
         }
-        elements.names_attribute(&obs, "column-order", &order)?;
+        elements.names_attribute(&group, "column-order", &order)?;
     }
-    if !annotations.obsm.is_empty() {
-        let obsm = elements.dict(root, "obsm")?;
-        for (name, array) in annotations.obsm {
-            elements.remove(&obsm, &name)?;
-            rows::write(ctx, elements, &obsm, &name, n_cells, array)?;
+    let arrays = [("obsm", annotations.obsm), ("varm", annotations.varm)];
+    for ((member, arrays), n_rows) in arrays.into_iter().zip(sizes) {
+        if arrays.is_empty() {
+            continue;
+        }
+        let group = elements.dict(root, member)?;
+        for (name, array) in arrays {
+            elements.remove(&group, &name)?;
+            rows::write(ctx, elements, &group, &name, n_rows, array)?;
+            step()?;
+        }
+    }
+    if !annotations.obsp.is_empty() {
+        let obsp = elements.dict(root, "obsp")?;
+        for (name, matrix) in &annotations.obsp {
+            elements.remove(&obsp, name)?;
+            elements.square(&obsp, name, matrix)?;
             step()?;
         }
     }
@@ -185,21 +212,22 @@ fn add(
 
 /// Writes tables of old encodings again in the current one. Records (before 0.7) keep their
 /// categories in `uns`; those entries go, since the columns then hold them.
-fn upgrade_tables(elements: Elements<'_>, root: &Group) -> Result<()> {
-    let is_frame = root.group("obs").is_ok();
+pub(super) fn upgrade_tables(elements: Elements<'_>, root: &Group, table: &str) -> Result<()> {
+    let is_frame = root.group(table).is_ok();
     let version = root
-        .group("obs")
+        .group(table)
         .ok()
         .and_then(|g| strings::attribute_string(&g, "encoding-version"));
     if is_frame && version.as_deref() == Some("0.2.0") {
         return Ok(());
     }
-    let names: &[&str] = if is_frame { &["obs"] } else { &["obs", "var"] };
+    let names: &[&str] = if is_frame { &[table] } else { &["obs", "var"] };
     for name in names {
-        if *name == "var" && root.group("var").is_ok() {
+        if !is_frame && root.group(name).is_ok() {
             continue;
         }
-        let (table, index_name) = read_whole(elements, root, name)?;
+        let path = root.filename();
+        let (table, index_name) = read_whole(elements, (Path::new(&path), root), name)?;
         elements.remove(root, name)?;
         elements.frame(root, name, &index_name, &table)?;
         if is_frame {
@@ -216,16 +244,19 @@ fn upgrade_tables(elements: Elements<'_>, root: &Group) -> Result<()> {
 }
 
 /// A table, refused when a column of it cannot be read.
-fn read_whole(elements: Elements<'_>, root: &Group, name: &str) -> Result<(Table, String)> {
+pub(super) fn read_whole(
+    elements: Elements<'_>,
+    (path, root): (&Path, &Group),
+    name: &str,
+) -> Result<(Table, String)> {
     let index_name = root
         .group(name)
         .ok()
         .and_then(|g| strings::attribute_string(&g, "_index"))
         .unwrap_or_else(|| "_index".to_owned());
     let mut notes = Vec::new();
-    let path = root.filename();
     let table = TableReader {
-        path: Path::new(&path),
+        path,
         root,
         warnings: &mut notes,
     }

@@ -9,7 +9,6 @@ use hdf5::{Dataset, Extent, Group, H5Type, SimpleExtents};
 use ndarray::ArrayView1;
 
 use super::element::Elements;
-use super::rows;
 use crate::checkpoint::AtomicFile;
 use crate::context::Context;
 use crate::data::source::{CellBlocks, CountBlock};
@@ -24,7 +23,7 @@ const CHUNK: usize = 1 << 16;
 /// The largest count that a 32-bit float holds exactly, with all below it.
 const LARGEST_COUNT: u32 = 1 << 24;
 /// gzip level, as h5py's default.
-const GZIP_LEVEL: u8 = 4;
+pub(super) const GZIP_LEVEL: u8 = 4;
 
 /// Writes a new file; see [`crate::data::create`].
 pub fn create(
@@ -53,25 +52,13 @@ pub fn create(
     writer.write(root, counts)?;
     let n_cells = tables.obs.n_rows();
     let stage = ctx.stage("write_h5ad", 0)?;
-    let mut obs = tables.obs.clone();
-    for (name, column) in annotations.obs {
-        obs.set(name, column)?;
-    }
-    elements.frame(root, "obs", "_index", &obs)?;
+    elements.frame(root, "obs", "_index", tables.obs)?;
     elements.frame(root, "var", "_index", tables.var)?;
-    for name in ["layers", "obsp", "varm", "varp"] {
+    for name in ["layers", "obsm", "obsp", "varm", "varp", "uns"] {
         elements.group(root, name, "dict", "0.1.0")?;
     }
-    let obsm = elements.group(root, "obsm", "dict", "0.1.0")?;
-    for (name, array) in annotations.obsm {
-        rows::write(ctx, elements, &obsm, &name, n_cells, array)?;
-        stage.tick(0)?;
-    }
-    let uns = elements.group(root, "uns", "dict", "0.1.0")?;
-    for (name, value) in &annotations.uns {
-        elements.value(&uns, name, value)?;
-    }
-    drop((obsm, uns));
+    let sizes = [n_cells, tables.var.n_rows()];
+    super::annotate::add(ctx, &stage, elements, root, sizes, annotations)?;
     file.flush().map_err(|e| elements.failed("the file", e))?;
     file.close().map_err(|e| elements.failed("the file", e))?;
     stage.report(0, "")?;
@@ -93,7 +80,7 @@ fn check(counts: &dyn CellBlocks, tables: Tables<'_>, annotations: &Annotations<
     }
     check_table("obs", tables.obs)?;
     check_table("var", tables.var)?;
-    annotations.check(counts.n_cells())
+    annotations.check(counts.n_cells(), counts.n_genes())
 }
 
 struct MatrixWriter<'a> {
@@ -172,8 +159,12 @@ impl MatrixWriter<'_> {
             .obj_track_times(false)
             .fill_time(FillTime::Never)
             .chunk(CHUNK);
-        if self.compression == Compression::Gzip {
-            builder = builder.deflate(GZIP_LEVEL);
+        let codec = super::codec::Codec::of(self.compression);
+        if codec.shuffle {
+            builder = builder.shuffle();
+        }
+        if let Some(level) = codec.gzip {
+            builder = builder.deflate(level);
         }
         let extents = SimpleExtents::from_vec(vec![Extent::resizable(0)]);
         let dataset = builder

@@ -4,23 +4,25 @@ use std::path::Path;
 use std::str::FromStr;
 
 use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, Extents, Group, H5Type, Location};
+use hdf5::{Dataset, Extent, Extents, Group, H5Type, Location, SimpleExtents};
 use ndarray::{Array1, ArrayView1};
 
 use crate::data::table::{Categorical, Column, Table};
-use crate::data::write::{Numbers, Value};
+use crate::data::write::{Numbers, SparseArray, Value};
 use crate::error::{Error, ErrorKind, Reason, Result};
 
 /// Strings that are handed to the library at a time.
 const STRINGS_AT_A_TIME: usize = 1 << 16;
+/// Elements of a chunk of a vector that can grow.
+const GROWING_CHUNK: usize = 1 << 14;
 /// `column-order` is stored as 16 bytes a name, in an attribute of at most 64 KiB.
 const MOST_COLUMNS: usize = 4000;
 
 /// Writes elements of one file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Elements<'a> {
+pub(crate) struct Elements<'a> {
     /// The target, for messages.
-    pub path: &'a Path,
+    pub(super) path: &'a Path,
 }
 
 impl Elements<'_> {
@@ -175,6 +177,7 @@ impl Elements<'_> {
             Column::F64(values) => self.vector(parent, name, values),
             Column::F32(values) => self.vector(parent, name, values),
             Column::I64(values) => self.vector(parent, name, values),
+            Column::U64(values) => self.vector(parent, name, values),
             Column::I32(values) => self.vector(parent, name, values),
             Column::Bool(values) => self.vector(parent, name, values),
             Column::Text(values) => self.strings(parent, name, values),
@@ -228,6 +231,57 @@ impl Elements<'_> {
         self.strings(&group, index_name, &table.index)?;
         for (column_name, column) in &table.columns {
             self.column(&group, column_name, column)?;
+        }
+        Ok(())
+    }
+
+    /// A sparse square matrix, as CSR.
+    pub(super) fn square(self, parent: &Group, name: &str, matrix: &SparseArray) -> Result<()> {
+        let group = self.group(parent, name, "csr_matrix", "0.1.0")?;
+        let n = matrix.offsets.len().saturating_sub(1);
+        self.shape_attribute(&group, [n, n])?;
+        match &matrix.values {
+            Numbers::F64(v) => self.growing(&group, "data", v)?,
+            Numbers::F32(v) => self.growing(&group, "data", v)?,
+            Numbers::I64(v) => self.growing(&group, "data", v)?,
+            Numbers::I32(v) => self.growing(&group, "data", v)?,
+        }
+        let indices: Vec<i32> = matrix.indices.iter().map(|&i| i as i32).collect();
+        self.growing(&group, "indices", &indices)?;
+        if matrix.indices.len() > i32::MAX as usize {
+            let pointers: Vec<i64> = matrix.offsets.iter().map(|&o| o as i64).collect();
+            return self.growing(&group, "indptr", &pointers);
+        }
+        let pointers: Vec<i32> = matrix.offsets.iter().map(|&o| o as i32).collect();
+        self.growing(&group, "indptr", &pointers)
+    }
+
+    /// The attribute `shape` of a sparse matrix.
+    pub(super) fn shape_attribute(self, group: &Group, shape: [usize; 2]) -> Result<()> {
+        let shape = shape.map(|n| n as i64);
+        group
+            .new_attr::<i64>()
+            .shape(2)
+            .create("shape")
+            .and_then(|attribute| attribute.write(ArrayView1::from(&shape)))
+            .map_err(|e| self.failed("shape", e))
+    }
+
+    /// A vector that can grow, without an encoding: a part of a sparse matrix.
+    pub(super) fn growing<T: H5Type>(self, group: &Group, name: &str, values: &[T]) -> Result<()> {
+        let extents = SimpleExtents::from_vec(vec![Extent::new(values.len(), None)]);
+        let dataset = group
+            .new_dataset::<T>()
+            .obj_track_times(false)
+            .chunk(GROWING_CHUNK)
+            .shape(extents)
+            .create(name)
+            .map_err(|e| self.failed(name, e))?;
+        for (i, block) in values.chunks(STRINGS_AT_A_TIME).enumerate() {
+            let start = i * STRINGS_AT_A_TIME;
+            dataset
+                .write_slice(ArrayView1::from(block), start..start + block.len())
+                .map_err(|e| self.failed(name, e))?;
         }
         Ok(())
     }

@@ -5,9 +5,16 @@
 //!
 //! [`AtomicFile`]: crate::checkpoint::AtomicFile
 
-mod annotate;
+pub(crate) mod annotate;
+pub(crate) mod chunked;
+pub(crate) mod codec;
 mod create;
-mod element;
+pub(crate) mod edit;
+pub(crate) mod element;
+pub(crate) mod entries;
+pub(crate) mod matrix;
+pub(crate) mod members;
+pub(crate) mod rewrite;
 mod rows;
 
 pub use annotate::annotate;

@@ -1,28 +1,40 @@
 //! Element types of numeric datasets and their conversion from stored bytes.
 //!
-//! Bytes are little-endian here; [`swap_bytes`] makes them so. Conversions are loops over whole
+//! Bytes are little-endian here; `swap_bytes` makes them so. Conversions are loops over whole
 //! slices, one per type, so that the compiler can vectorise them.
 
 /// Type of a stored number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NumberKind {
+pub enum NumberKind {
+    /// A byte that is 0 or 1.
     Bool,
+    /// 8-bit signed integer.
     I8,
+    /// 16-bit signed integer.
     I16,
+    /// 32-bit signed integer.
     I32,
+    /// 64-bit signed integer.
     I64,
+    /// 8-bit unsigned integer.
     U8,
+    /// 16-bit unsigned integer.
     U16,
+    /// 32-bit unsigned integer.
     U32,
+    /// 64-bit unsigned integer.
     U64,
+    /// Half precision.
     F16,
+    /// Single precision.
     F32,
+    /// Double precision.
     F64,
 }
 
 impl NumberKind {
     /// Bytes of one element.
-    pub(crate) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         use NumberKind::*;
         match self {
             Bool | I8 | U8 => 1,
@@ -33,7 +45,7 @@ impl NumberKind {
     }
 
     /// NumPy's name.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         use NumberKind::*;
         match self {
             Bool => "bool",
@@ -51,7 +63,8 @@ impl NumberKind {
         }
     }
 
-    pub(crate) fn is_integer(self) -> bool {
+    /// Whether it has no fraction.
+    pub fn is_integer(self) -> bool {
         !matches!(self, NumberKind::F16 | NumberKind::F32 | NumberKind::F64)
     }
 }
@@ -109,6 +122,64 @@ macro_rules! with_elements {
 /// Appends the elements as `f64`.
 pub(crate) fn append_f64(kind: NumberKind, bytes: &[u8], out: &mut Vec<f64>) {
     with_elements!(kind, bytes, each => out.extend(each.map(|v| v as f64)));
+}
+
+/// Appends the elements of an integer kind as `u32`; what is no `u32` becomes `u32::MAX`.
+pub(crate) fn append_u32(kind: NumberKind, bytes: &[u8], out: &mut Vec<u32>) {
+    // The common kind needs no look at each number: negative ones are above 2^31.
+    if kind == NumberKind::I32 || kind == NumberKind::U32 {
+        out.extend(
+            bytes
+                .chunks_exact(4)
+                .map(|b| u32::from_le_bytes(b.try_into().expect("an exact chunk has this length"))),
+        );
+        return;
+    }
+    with_elements!(kind, bytes, each => {
+        out.extend(each.map(|v| (v as u64).min(u64::from(u32::MAX)) as u32));
+    });
+}
+
+/// Appends numbers as ones of this kind, little-endian. Floats go to integers by cutting; half
+/// precision is written as single.
+pub(crate) fn append_numbers(kind: NumberKind, values: &[f64], out: &mut Vec<u8>) {
+    use NumberKind::*;
+    macro_rules! typed {
+        ($t:ty) => {{
+            const SIZE: usize = size_of::<$t>();
+            let first = out.len();
+            out.resize(first + values.len() * SIZE, 0);
+            for (slot, &value) in out[first..].chunks_exact_mut(SIZE).zip(values) {
+                slot.copy_from_slice(&(value as $t).to_le_bytes());
+            }
+        }};
+    }
+    match kind {
+        Bool => out.extend(values.iter().map(|&v| u8::from(v != 0.0))),
+        I8 => typed!(i8),
+        I16 => typed!(i16),
+        I32 => typed!(i32),
+        I64 => typed!(i64),
+        U8 => typed!(u8),
+        U16 => typed!(u16),
+        U32 => typed!(u32),
+        U64 => typed!(u64),
+        F16 | F32 => typed!(f32),
+        F64 => typed!(f64),
+    }
+}
+
+/// Appends indices as integers of this kind, little-endian.
+pub(crate) fn append_index_bytes(kind: NumberKind, values: &[u32], out: &mut Vec<u8>) {
+    let first = out.len();
+    let size = kind.size();
+    out.resize(first + values.len() * size, 0);
+    let slots = out[first..].chunks_exact_mut(size.max(1)).zip(values);
+    match size {
+        4 => slots.for_each(|(slot, v)| slot.copy_from_slice(&v.to_le_bytes())),
+        8 => slots.for_each(|(slot, &v)| slot.copy_from_slice(&u64::from(v).to_le_bytes())),
+        _ => slots.for_each(|(slot, v)| slot.copy_from_slice(&v.to_le_bytes()[..size])),
+    }
 }
 
 /// Appends the elements as `i64`; floats are cut, so only for integer kinds.

@@ -1,0 +1,453 @@
+//! Stored rows, and one row at a time in canonical form.
+//!
+//! Time: one pass over a row's bytes for the values, one for the indices; sorting only where a row
+//! is out of order. Memory: the bytes as stored; one row of 12 bytes an entry.
+
+use crate::data::numbers::{NumberKind, append_f64, append_u32};
+use crate::error::{Error, Reason, Result};
+
+/// Numbers as they are stored, little-endian.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub kind: NumberKind,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// Where each row's entries begin (one more than there are rows), the genes, and the position
+    /// of the first entry in the whole matrix.
+    Sparse {
+        starts: Vec<usize>,
+        genes: Stored,
+        position: u64,
+    },
+    Dense {
+        n_rows: usize,
+    },
+}
+
+/// Consecutive rows of a matrix, as they are stored.
+#[derive(Debug, Clone)]
+pub struct RowBlock {
+    first_row: usize,
+    n_genes: usize,
+    /// Name of the matrix, for messages.
+    name: std::sync::Arc<str>,
+    values: Stored,
+    form: Form,
+}
+
+impl RowBlock {
+    /// Sparse rows; `starts` begins with 0 and ends with the number of entries.
+    pub(crate) fn sparse(
+        name: &std::sync::Arc<str>,
+        first_row: usize,
+        n_genes: usize,
+        entries: (Vec<usize>, Stored, Stored),
+        position: u64,
+    ) -> Self {
+        let (starts, genes, values) = entries;
+        RowBlock {
+            first_row,
+            n_genes,
+            name: name.clone(),
+            values,
+            form: Form::Sparse {
+                starts,
+                genes,
+                position,
+            },
+        }
+    }
+
+    /// Dense rows.
+    pub(crate) fn dense(
+        name: &std::sync::Arc<str>,
+        first_row: usize,
+        n_rows: usize,
+        n_genes: usize,
+        values: Stored,
+    ) -> Self {
+        RowBlock {
+            first_row,
+            n_genes,
+            name: name.clone(),
+            values,
+            form: Form::Dense { n_rows },
+        }
+    }
+
+    /// Number of genes (columns).
+    pub fn n_genes(&self) -> usize {
+        self.n_genes
+    }
+
+    /// Type of the values.
+    pub(crate) fn value_kind(&self) -> NumberKind {
+        self.values.kind
+    }
+
+    /// All values, as stored.
+    pub(crate) fn value_bytes(&self) -> &[u8] {
+        &self.values.bytes
+    }
+
+    /// The genes of all entries, as stored; `None` for dense rows.
+    pub(crate) fn gene_bytes(&self) -> Option<(NumberKind, &[u8])> {
+        match &self.form {
+            Form::Sparse { genes, .. } => Some((genes.kind, &genes.bytes)),
+            Form::Dense { .. } => None,
+        }
+    }
+
+    /// Where the entries of a row stand among those of the block.
+    pub(crate) fn entries_of(&self, row: usize) -> std::ops::Range<usize> {
+        match &self.form {
+            Form::Sparse { starts, .. } => starts[row]..starts[row + 1],
+            Form::Dense { .. } => row * self.n_genes..(row + 1) * self.n_genes,
+        }
+    }
+
+    /// The error for the entry `at`, whose gene is out of range.
+    pub(crate) fn index_error(&self, at: usize, gene: u32) -> Error {
+        let first = match &self.form {
+            Form::Sparse { position, .. } => *position,
+            Form::Dense { .. } => 0,
+        };
+        let position = first + at as u64;
+        let dataset = format!("{}/indices", self.name);
+        let index = match gene {
+            u32::MAX => "beyond 32 bits".to_owned(),
+            gene => (gene as i32).to_string(),
+        };
+        Error::new(
+            crate::error::ErrorKind::UnsupportedFormat,
+            format!(
+                "{dataset}[{position}]: index {index} is out of range; must be 0 to {}",
+                self.n_genes as i64 - 1
+            ),
+        )
+        .with_reason(Reason::CorruptMatrix { dataset, position })
+    }
+
+    /// The matrix's row number of the block's first row.
+    pub fn first_row(&self) -> usize {
+        self.first_row
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        match &self.form {
+            Form::Sparse { starts, .. } => starts.len() - 1,
+            Form::Dense { n_rows } => *n_rows,
+        }
+    }
+}
+
+/// What a [`RowReader`] does with values that need a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Sum entries of the same cell and gene (they stay apart otherwise).
+    pub sum_duplicates: bool,
+    /// Let NaN and infinities through.
+    pub allow_nonfinite: bool,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions {
+            sum_duplicates: true,
+            allow_nonfinite: false,
+        }
+    }
+}
+
+/// One row in canonical form, and what was seen on the way.
+///
+/// The first four fields describe the row read last; the counters run on from row to row.
+#[derive(Debug, Clone, Default)]
+pub struct RowReader {
+    /// Genes of the row: ascending, and each once unless duplicates stay apart.
+    pub genes: Vec<u32>,
+    /// Values of the row; no zeros.
+    pub values: Vec<f64>,
+    /// Largest value of the row, 0 when it is empty.
+    pub largest: f64,
+    /// Whether all values are positive integers.
+    pub is_whole: bool,
+    /// Entries summed onto another entry so far.
+    pub n_merged: u64,
+    /// Stored zeros left out so far.
+    pub n_zeros: u64,
+    /// Negative values so far.
+    pub n_negative: u64,
+    /// Values with a fraction so far.
+    pub n_fractional: u64,
+    options: ReadOptions,
+}
+
+impl RowReader {
+    /// A reader with empty counters.
+    pub fn new(options: ReadOptions) -> Self {
+        RowReader {
+            options,
+            ..RowReader::default()
+        }
+    }
+
+    /// Reads the block's `row`-th row.
+    ///
+    /// # Errors
+    /// `UnsupportedFormat`, reason `CorruptMatrix`, for a gene out of range; `InvalidData`, reason
+    /// `InvalidValue`, for NaN and infinities unless they are allowed.
+    pub fn read(&mut self, block: &RowBlock, row: usize) -> Result<()> {
+        self.genes.clear();
+        self.values.clear();
+        let is_canonical = match &block.form {
+            Form::Sparse { .. } => self.load_sparse(block, row)?,
+            Form::Dense { .. } => {
+                self.load_dense(block, row);
+                true
+            }
+        };
+        if !is_canonical {
+            self.make_canonical();
+        }
+        self.look(block, row)
+    }
+
+    /// Reads the block's `row`-th row as it is stored: zeros, order and duplicates stay.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_stored(&mut self, block: &RowBlock, row: usize) -> Result<()> {
+        self.genes.clear();
+        self.values.clear();
+        if let Form::Dense { .. } = &block.form {
+            let size = block.values.kind.size();
+            let entries = block.entries_of(row);
+            let bytes = &block.values.bytes[entries.start * size..entries.end * size];
+            append_f64(block.values.kind, bytes, &mut self.values);
+            self.genes.extend(0..block.n_genes as u32);
+        } else {
+            self.load_sparse(block, row)?;
+        }
+        self.look(block, row)
+    }
+
+    /// Whether the row is canonical as stored.
+    fn load_sparse(&mut self, block: &RowBlock, row: usize) -> Result<bool> {
+        let Form::Sparse { starts, genes, .. } = &block.form else {
+            return Ok(true);
+        };
+        let (lo, hi) = (starts[row], starts[row + 1]);
+        let (g, v) = (genes.kind.size(), block.values.kind.size());
+        append_u32(genes.kind, &genes.bytes[lo * g..hi * g], &mut self.genes);
+        append_f64(
+            block.values.kind,
+            &block.values.bytes[lo * v..hi * v],
+            &mut self.values,
+        );
+        // Loops without an early end run many entries at a time.
+        let largest = self.genes.iter().fold(0, |m, &gene| m.max(gene));
+        if hi > lo && largest as usize >= block.n_genes {
+            let n = block.n_genes;
+            let at = self
+                .genes
+                .iter()
+                .position(|&g| g as usize >= n)
+                .unwrap_or(0);
+            return Err(block.index_error(lo + at, self.genes[at]));
+        }
+        let ascends = self
+            .genes
+            .iter()
+            .zip(self.genes.get(1..).unwrap_or(&[]))
+            .fold(true, |ok, (a, b)| ok & (a < b));
+        let has_zero = self.values.iter().fold(false, |any, &v| any | (v == 0.0));
+        Ok(ascends && !has_zero)
+    }
+
+    fn load_dense(&mut self, block: &RowBlock, row: usize) {
+        let (kind, n) = (block.values.kind, block.n_genes);
+        let size = kind.size() * n;
+        append_f64(
+            kind,
+            &block.values.bytes[row * size..(row + 1) * size],
+            &mut self.values,
+        );
+        let mut kept = 0;
+        for gene in 0..n {
+            let value = self.values[gene];
+            if value != 0.0 {
+                self.values[kept] = value;
+                self.genes.push(gene as u32);
+                kept += 1;
+            }
+        }
+        self.values.truncate(kept);
+    }
+
+    fn make_canonical(&mut self) {
+        let before = self.values.len();
+        let mut kept = 0;
+        for i in 0..before {
+            if self.values[i] != 0.0 {
+                self.values[kept] = self.values[i];
+                self.genes[kept] = self.genes[i];
+                kept += 1;
+            }
+        }
+        self.values.truncate(kept);
+        self.genes.truncate(kept);
+        self.n_zeros += (before - kept) as u64;
+        if self.genes.windows(2).all(|pair| pair[0] < pair[1]) {
+            return;
+        }
+        let mut order: Vec<(u32, f64)> = self
+            .genes
+            .iter()
+            .copied()
+            .zip(self.values.iter().copied())
+            .collect();
+        order.sort_by_key(|entry| entry.0);
+        if self.options.sum_duplicates {
+            self.n_merged += merge_duplicates(&mut order);
+            // Duplicates may cancel.
+            order.retain(|entry| entry.1 != 0.0);
+        }
+        self.genes.clear();
+        self.values.clear();
+        for (gene, value) in order {
+            self.genes.push(gene);
+            self.values.push(value);
+        }
+    }
+
+    /// Facts about the values of the row.
+    fn look(&mut self, block: &RowBlock, row: usize) -> Result<()> {
+        let (mut largest, mut finite) = (0.0_f64, true);
+        let (mut fractional, mut negative) = (0_u64, 0_u64);
+        for &value in &self.values {
+            largest = if value > largest { value } else { largest };
+            finite &= value.abs() < f64::INFINITY;
+            negative += u64::from(value < 0.0);
+            // Without a call: beyond 2^52 there are no fractions.
+            let whole = (value.abs() + 4_503_599_627_370_496.0) - 4_503_599_627_370_496.0;
+            let is_fraction = whole != value.abs() && value.abs() < 4_503_599_627_370_496.0;
+            fractional += u64::from(is_fraction);
+        }
+        self.largest = largest;
+        self.is_whole = fractional == 0 && negative == 0 && finite;
+        self.n_negative += negative;
+        self.n_fractional += fractional;
+        if finite || self.options.allow_nonfinite {
+            return Ok(());
+        }
+        let at = self.values.iter().position(|v| !v.is_finite()).unwrap_or(0);
+        Err(invalid_value(
+            &block.name,
+            block.first_row + row,
+            self.genes[at] as usize,
+            self.values[at],
+        ))
+    }
+}
+
+/// Sums neighbours of the same number in place; how many went onto another.
+fn merge_duplicates(entries: &mut Vec<(u32, f64)>) -> u64 {
+    let before = entries.len();
+    entries.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    (before - entries.len()) as u64
+}
+
+/// The error for NaN and infinities.
+pub(crate) fn invalid_value(name: &str, row: usize, column: usize, value: f64) -> Error {
+    Error::data(format!(
+        "{name}[row {row}, column {column}]: {value} is not a finite number; remove such values, or \
+         let them through with allow_nonfinite"
+    ))
+    .with_reason(Reason::InvalidValue {
+        row: row as u64,
+        column: column as u64,
+        value,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(genes: &[i64], values: &[f32]) -> RowBlock {
+        let genes = Stored {
+            kind: NumberKind::I64,
+            bytes: genes.iter().flat_map(|g| g.to_le_bytes()).collect(),
+        };
+        let n = values.len();
+        let values = Stored {
+            kind: NumberKind::F32,
+            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        RowBlock::sparse(&"X".into(), 7, 5, (vec![0, n], genes, values), 100)
+    }
+
+    #[test]
+    fn rows_become_canonical() {
+        let mut row = RowReader::default();
+        row.read(&block(&[3, 1, 3, 0], &[1.0, 2.5, 2.0, 0.0]), 0)
+            .expect("read");
+        assert_eq!(row.genes, [1, 3]);
+        assert_eq!(row.values, [2.5, 3.0]);
+        assert_eq!((row.n_merged, row.n_zeros, row.n_fractional), (1, 1, 1));
+        assert!(!row.is_whole);
+        assert_eq!(row.largest, 3.0);
+    }
+
+    #[test]
+    fn duplicates_stay_apart_when_asked() {
+        let mut row = RowReader::new(ReadOptions {
+            sum_duplicates: false,
+            ..ReadOptions::default()
+        });
+        row.read(&block(&[3, 1, 3], &[1.0, 2.0, 2.0]), 0)
+            .expect("read");
+        assert_eq!(row.genes, [1, 3, 3]);
+        assert_eq!(row.values, [2.0, 1.0, 2.0]);
+        assert!(row.is_whole);
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        let mut row = RowReader::default();
+        let error = row
+            .read(&block(&[0, 5], &[1.0, 1.0]), 0)
+            .expect_err("range");
+        assert!(error.message().contains("X/indices[101]"), "{error}");
+        assert!(row.read(&block(&[0, -1], &[1.0, 1.0]), 0).is_err());
+        let error = row
+            .read(&block(&[2], &[f32::NAN]), 0)
+            .expect_err("not a number");
+        assert!(error.message().contains("X[row 7, column 2]"), "{error}");
+    }
+
+    #[test]
+    fn dense_rows_lose_their_zeros() {
+        let values = Stored {
+            kind: NumberKind::U8,
+            bytes: vec![0, 3, 0, 1, 0, 0],
+        };
+        let block = RowBlock::dense(&"X".into(), 0, 2, 3, values);
+        let mut row = RowReader::default();
+        row.read(&block, 0).expect("read");
+        assert_eq!((&row.genes[..], &row.values[..]), (&[1][..], &[3.0][..]));
+        row.read(&block, 1).expect("read");
+        assert_eq!((&row.genes[..], &row.values[..]), (&[0][..], &[1.0][..]));
+    }
+}

@@ -1,0 +1,222 @@
+//! Counts of genes x samples, gene by gene, dense or sparse.
+//!
+//! # Cost
+//! Memory: four bytes a count (dense), eight a non-zero (sparse). Nothing is copied when a gene is
+//! read but its own counts.
+
+use crate::error::{Error, ErrorKind, Reason, Result};
+
+/// Counts, gene-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counts {
+    n_genes: usize,
+    n_samples: usize,
+    storage: Storage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Storage {
+    Dense(Vec<u32>),
+    Sparse {
+        starts: Vec<u64>,
+        samples: Vec<u32>,
+        values: Vec<u32>,
+    },
+}
+
+/// A matrix of numbers with strides, for hosts that keep other layouts.
+#[derive(Debug, Clone, Copy)]
+pub struct StridedView<'a> {
+    /// All values.
+    pub values: &'a [f64],
+    /// Rows.
+    pub n_genes: usize,
+    /// Columns.
+    pub n_samples: usize,
+    /// Distance from a gene to the next.
+    pub gene_stride: usize,
+    /// Distance from a sample to the next.
+    pub sample_stride: usize,
+}
+
+impl Counts {
+    /// Dense counts: all samples of the first gene, then of the second, and so on.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the length does not fit.
+    pub fn dense(values: Vec<u32>, n_genes: usize, n_samples: usize) -> Result<Self> {
+        if Some(values.len()) != n_genes.checked_mul(n_samples) {
+            return Err(Error::argument(
+                "counts",
+                format!(
+                    "{} values for {n_genes} genes x {n_samples} samples",
+                    values.len()
+                ),
+            ));
+        }
+        Ok(Counts {
+            n_genes,
+            n_samples,
+            storage: Storage::Dense(values),
+        })
+    }
+
+    /// Compressed rows: the non-zeros of gene `i` stand at `starts[i]..starts[i + 1]`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the arrays do not fit each other.
+    pub fn sparse(
+        starts: Vec<u64>,
+        samples: Vec<u32>,
+        values: Vec<u32>,
+        n_samples: usize,
+    ) -> Result<Self> {
+        let fits = starts.first() == Some(&0)
+            && starts.windows(2).all(|w| w[0] <= w[1])
+            && starts.last() == Some(&(values.len() as u64))
+            && samples.len() == values.len()
+            && samples.iter().all(|&s| (s as usize) < n_samples);
+        if !fits {
+            return Err(Error::argument(
+                "counts",
+                "the sparse arrays do not fit each other: starts must rise from 0 to the number of \
+                 values, samples must be below the number of samples",
+            ));
+        }
+        Ok(Counts {
+            n_genes: starts.len() - 1,
+            n_samples,
+            storage: Storage::Sparse {
+                starts,
+                samples,
+                values,
+            },
+        })
+    }
+
+    /// Counts from numbers of any layout.
+    ///
+    /// # Errors
+    /// `InvalidData` at the first value that is NaN, negative, not whole or above 4,294,967,295.
+    pub fn from_numbers(view: &StridedView<'_>) -> Result<Self> {
+        let mut values = Vec::with_capacity(view.n_genes * view.n_samples);
+        for gene in 0..view.n_genes {
+            for sample in 0..view.n_samples {
+                let at = gene * view.gene_stride + sample * view.sample_stride;
+                values.push(checked(view.values[at], gene, sample)?);
+            }
+        }
+        Counts::dense(values, view.n_genes, view.n_samples)
+    }
+
+    /// Number of genes.
+    pub fn n_genes(&self) -> usize {
+        self.n_genes
+    }
+
+    /// Number of samples.
+    pub fn n_samples(&self) -> usize {
+        self.n_samples
+    }
+
+    /// Writes the counts of a gene, one a sample.
+    #[inline]
+    pub fn read(&self, gene: usize, out: &mut [f64]) {
+        match &self.storage {
+            Storage::Dense(values) => {
+                let row = &values[gene * self.n_samples..(gene + 1) * self.n_samples];
+                for (out, &value) in out.iter_mut().zip(row) {
+                    *out = f64::from(value);
+                }
+            }
+            Storage::Sparse {
+                starts,
+                samples,
+                values,
+            } => {
+                out.fill(0.0);
+                for at in starts[gene] as usize..starts[gene + 1] as usize {
+                    out[samples[at] as usize] += f64::from(values[at]);
+                }
+            }
+        }
+    }
+
+    /// The counts of a gene.
+    pub fn row(&self, gene: usize) -> Vec<u32> {
+        let mut row = vec![0.0; self.n_samples];
+        self.read(gene, &mut row);
+        row.into_iter().map(|v| v as u32).collect()
+    }
+
+    /// These genes only, in this order, dense.
+    pub fn select(&self, genes: &[usize]) -> Counts {
+        Counts {
+            n_genes: genes.len(),
+            n_samples: self.n_samples,
+            storage: Storage::Dense(genes.iter().flat_map(|&gene| self.row(gene)).collect()),
+        }
+    }
+}
+
+fn checked(value: f64, gene: usize, sample: usize) -> Result<u32> {
+    let what = if value.is_nan() {
+        "is missing (NA)"
+    } else if value < 0.0 {
+        "is negative"
+    } else if value.fract() != 0.0 {
+        "is not an integer"
+    } else if value > f64::from(u32::MAX) {
+        "is too large"
+    } else {
+        return Ok(value as u32);
+    };
+    Err(Error::new(
+        ErrorKind::InvalidData,
+        format!(
+            "counts[gene {gene}, sample {sample}]: {value} {what}; counts must be integers >= 0"
+        ),
+    )
+    .with_reason(Reason::InvalidValue {
+        row: sample as u64,
+        column: gene as u64,
+        value,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sparse_and_dense_read_the_same() {
+        let dense = Counts::dense(vec![0, 3, 0, 5, 0, 1], 2, 3).expect("fits");
+        let sparse = Counts::sparse(vec![0, 1, 3], vec![1, 0, 2], vec![3, 5, 1], 3).expect("fits");
+        for gene in 0..2 {
+            assert_eq!(dense.row(gene), sparse.row(gene));
+        }
+        assert_eq!(sparse.select(&[1]).row(0), [5, 0, 1]);
+        assert!(Counts::dense(vec![1], 2, 3).is_err());
+        assert!(Counts::sparse(vec![0, 1], vec![4], vec![1], 3).is_err());
+    }
+
+    #[test]
+    fn bad_numbers_are_named() {
+        for (value, part) in [
+            (-1.0, "negative"),
+            (0.5, "not an integer"),
+            (f64::NAN, "missing"),
+        ] {
+            let view = StridedView {
+                values: &[1.0, 2.0, value, 3.0],
+                n_genes: 2,
+                n_samples: 2,
+                gene_stride: 1,
+                sample_stride: 2,
+            };
+            let error = Counts::from_numbers(&view).expect_err("bad");
+            assert!(error.message().contains(part), "{}", error.message());
+            assert!(error.message().starts_with("counts[gene 0, sample 1]"));
+        }
+    }
+}

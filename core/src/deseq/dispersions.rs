@@ -1,0 +1,345 @@
+//! Dispersions of all genes: gene-wise estimates, trend, prior, shrunken estimates, outliers.
+//!
+//! # Cost
+//! Two passes over the counts; memory: some columns of one number a gene.
+//!
+//! # Source
+//! Love, Huber and Anders (2014); DESeq2 1.38 and 1.44, `estimateDispersions`.
+
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::stats::dispersion::{
+    DispersionProfile, FitType, LogPrior, ProfileWorkspace, Trend, fit_trend, grid_search,
+    line_search, prior_variance, residual_variance,
+};
+use crate::stats::glm::ModelMatrix;
+
+use super::dataset::{DeseqDataset, Design};
+use super::gene_wise::{
+    FittedMeans, GeneWise, gene_wise, max_dispersion, search_grid, search_options,
+};
+use super::genes::{GeneReader, by_blocks};
+use super::moments::{BaseMoments, Model, base_moments};
+use super::notes::{message, warning};
+use super::options::DispersionOptions;
+
+/// Dispersions and everything on the way to them; NaN where a gene is not fitted.
+#[derive(Debug, Clone)]
+pub struct Dispersions {
+    /// Base means, variances, flags.
+    pub moments: BaseMoments,
+    /// Gene-wise estimates.
+    pub gene_est: Vec<f64>,
+    /// Proposals of their line search.
+    pub gene_iter: Vec<f64>,
+    /// Trend at the base mean.
+    pub fit: Vec<f64>,
+    /// Final dispersions.
+    pub dispersion: Vec<f64>,
+    /// Proposals of the line search of the shrunken estimates.
+    pub iter: Vec<f64>,
+    /// Genes that keep their gene-wise estimate because it is far above the trend.
+    pub outlier: Vec<bool>,
+    /// Shrunken (maximum a posteriori) estimates.
+    pub map: Vec<f64>,
+    /// The trend.
+    pub trend: Trend,
+    /// Robust variance of ln gene-wise estimates about the trend.
+    pub var_log_disp_ests: f64,
+    /// Variance of the prior of ln dispersion.
+    pub prior_var: f64,
+    /// The model matrix of the estimates.
+    pub model_matrix: ModelMatrix,
+    pub(super) means: FittedMeans,
+}
+
+/// Estimates dispersions for the design of the data set, or for `model_matrix` when given.
+///
+/// # Errors
+/// `State` without size factors; `InvalidArgument` without replicates; `InvalidData` when genes do
+/// not vary.
+pub fn estimate_dispersions(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    model_matrix: Option<&ModelMatrix>,
+    options: &DispersionOptions,
+) -> Result<Dispersions> {
+    options.check()?;
+    let model = model_for_dispersions(dataset, model_matrix)?;
+    message(ctx, "gene-wise dispersion estimates")?;
+    let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
+    check_variation(dataset, &moments)?;
+    if options.fit_type == FitType::GlmGamPoi {
+        return Err(super::not_built("fitType = \"glmGamPoi\""));
+    }
+    let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
+    message(ctx, "mean-dispersion relationship")?;
+    let trend = trend_of(ctx, &moments, &estimates, options)?;
+    message(ctx, "final dispersion estimates")?;
+    shrink(
+        ctx,
+        dataset,
+        model,
+        moments,
+        estimates,
+        TrendAndPrior::new(trend),
+        options,
+    )
+}
+
+/// What the shrinkage of dispersions starts from; variances are estimated when absent.
+#[derive(Debug, Clone)]
+pub(super) struct TrendAndPrior {
+    pub trend: Trend,
+    pub var_log_disp_ests: Option<f64>,
+    pub prior_var: Option<f64>,
+}
+
+impl TrendAndPrior {
+    pub fn new(trend: Trend) -> Self {
+        TrendAndPrior {
+            trend,
+            var_log_disp_ests: None,
+            prior_var: None,
+        }
+    }
+}
+
+/// The same with a trend and prior known from elsewhere (genes refitted after replacement).
+pub(super) fn redo_dispersions(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    before: &Dispersions,
+    options: &DispersionOptions,
+) -> Result<Dispersions> {
+    let model = Model::new(before.model_matrix.clone());
+    let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
+    let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
+    let known = TrendAndPrior {
+        trend: before.trend.clone(),
+        var_log_disp_ests: Some(before.var_log_disp_ests),
+        prior_var: Some(before.prior_var),
+    };
+    shrink(ctx, dataset, model, moments, estimates, known, options)
+}
+
+/// Base moments, gene-wise estimates and trend only, as transformations need them.
+pub(super) fn trend_only(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    matrix: &ModelMatrix,
+    options: &DispersionOptions,
+) -> Result<(BaseMoments, Vec<f64>, Trend)> {
+    options.check()?;
+    let model = Model::new(matrix.clone());
+    let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
+    let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
+    let trend = trend_of(ctx, &moments, &estimates, options)?;
+    Ok((moments, estimates.dispersion, trend))
+}
+
+fn model_for_dispersions(dataset: &DeseqDataset, given: Option<&ModelMatrix>) -> Result<Model> {
+    dataset.require_factors()?;
+    let matrix = match given {
+        Some(matrix) => dataset.matrix_of(&Design::Matrix(matrix.clone()))?,
+        None => dataset.model_matrix()?,
+    };
+    matrix.check_full_rank()?;
+    Ok(Model::new(matrix))
+}
+
+fn check_variation(dataset: &DeseqDataset, moments: &BaseMoments) -> Result<()> {
+    if moments.n_fitted() == 0 {
+        return Err(Error::data("no gene has counts that can be fitted"));
+    }
+    let mut row = vec![0.0; dataset.n_samples()];
+    for gene in 0..dataset.n_genes() {
+        dataset.counts.read(gene, &mut row);
+        if row.iter().any(|&v| v != row[0]) {
+            return Ok(());
+        }
+    }
+    Err(Error::data(
+        "all genes have equal values for all samples; no dispersion can be estimated",
+    ))
+}
+
+fn trend_of(
+    ctx: &Context,
+    moments: &BaseMoments,
+    estimates: &GeneWise,
+    options: &DispersionOptions,
+) -> Result<Trend> {
+    let fitted: Vec<usize> = (0..moments.mean.len())
+        .filter(|&i| !moments.all_zero[i])
+        .collect();
+    let pick = |from: &[f64]| fitted.iter().map(|&i| from[i]).collect::<Vec<_>>();
+    let trend = fit_trend(
+        &pick(&moments.mean),
+        &pick(&estimates.dispersion),
+        options.fit_type,
+        options.min_disp,
+    )?;
+    if trend.fit_type() != options.fit_type {
+        message(
+            ctx,
+            "-- note: fitType='parametric', but the dispersion trend was not well captured by the \
+             function y = a/x + b; a local regression fit was substituted; specify fitType='local' \
+             or 'mean' to avoid this message next time",
+        )?;
+    }
+    Ok(trend)
+}
+
+fn shrink(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    model: Model,
+    moments: BaseMoments,
+    estimates: GeneWise,
+    known: TrendAndPrior,
+    options: &DispersionOptions,
+) -> Result<Dispersions> {
+    let n = dataset.n_genes();
+    let fit: Vec<f64> = (0..n)
+        .map(|i| {
+            if moments.all_zero[i] {
+                f64::NAN
+            } else {
+                known.trend.value(moments.mean[i])
+            }
+        })
+        .collect();
+    let fitted: Vec<usize> = (0..n).filter(|&i| !moments.all_zero[i]).collect();
+    let pick = |from: &[f64]| fitted.iter().map(|&i| from[i]).collect::<Vec<_>>();
+    let (gene_est, trend_values) = (pick(&estimates.dispersion), pick(&fit));
+    let varies = known
+        .var_log_disp_ests
+        .unwrap_or_else(|| residual_variance(&gene_est, &trend_values, options.min_disp));
+    let mut out = Dispersions {
+        gene_est: estimates.dispersion,
+        gene_iter: estimates.iterations,
+        fit,
+        dispersion: vec![f64::NAN; n],
+        iter: vec![f64::NAN; n],
+        outlier: vec![false; n],
+        map: vec![f64::NAN; n],
+        trend: known.trend,
+        var_log_disp_ests: varies,
+        prior_var: 0.25,
+        model_matrix: model.matrix.clone(),
+        means: estimates.means,
+        moments,
+    };
+    if gene_est.iter().all(|d| *d < 100.0 * options.min_disp) {
+        warning(
+            ctx,
+            "all genes have dispersion estimates below 100 times the minimum; 10 times the minimum \
+             is used for all",
+        )?;
+        for &i in &fitted {
+            out.dispersion[i] = 10.0 * options.min_disp;
+            out.map[i] = out.dispersion[i];
+        }
+        return Ok(out);
+    }
+    out.prior_var = options
+        .prior_variance
+        .or(known.prior_var)
+        .unwrap_or_else(|| {
+            prior_variance(
+                &gene_est,
+                &trend_values,
+                options.min_disp,
+                model.residual_df(),
+            )
+        });
+    if !(out.prior_var.is_finite() && out.prior_var > 0.0) {
+        return Err(Error::new(
+            ErrorKind::InvalidData,
+            format!(
+                "dispPriorVar: {} cannot be the variance of a prior",
+                out.prior_var
+            ),
+        ));
+    }
+    map_estimates(ctx, dataset, &model, &mut out, options)?;
+    Ok(out)
+}
+
+fn map_estimates(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    model: &Model,
+    out: &mut Dispersions,
+    options: &DispersionOptions,
+) -> Result<()> {
+    let (m, design) = (dataset.n_samples(), &model.rows);
+    let search = search_options(options);
+    let (grid, max_disp) = (search_grid(m), max_dispersion(m));
+    let mut found: Vec<(f64, f64)> = Vec::with_capacity(dataset.n_genes());
+    let known = &*out;
+    by_blocks(
+        ctx,
+        "final dispersion estimates",
+        dataset,
+        || {
+            (
+                GeneReader::new(dataset),
+                ProfileWorkspace::new(design),
+                vec![0.0; design.n_rows()],
+                vec![0.0; m],
+            )
+        },
+        |(reader, profile, by_row, mu), range| {
+            let mut part = Vec::with_capacity(range.len());
+            for gene in range {
+                ctx.check_cancelled()?;
+                if known.moments.all_zero[gene] {
+                    part.push((f64::NAN, f64::NAN));
+                    continue;
+                }
+                reader.read(gene);
+                known.means.write(design, gene, &reader.scale, by_row, mu);
+                reader.fill_table();
+                let (counts, weights, table) = reader.parts();
+                let mut profile = DispersionProfile::new(
+                    counts,
+                    mu,
+                    weights.map(|w| (w, options.weight_threshold)),
+                    design,
+                    options.use_cox_reid,
+                    (table, profile),
+                )
+                .with_prior(LogPrior {
+                    mean: libm::log(known.fit[gene]),
+                    variance: known.prior_var,
+                });
+                let (estimate, fit) = (known.gene_est[gene], known.fit[gene]);
+                let start = if estimate > 0.1 * fit { estimate } else { fit };
+                let path = line_search(&mut profile, libm::log(start), &search);
+                let log_alpha = if path.iterations >= options.max_iterations {
+                    grid_search(&mut profile, grid)
+                } else {
+                    path.log_alpha
+                };
+                let map = libm::exp(log_alpha).clamp(options.min_disp, max_disp);
+                part.push((map, f64::from(path.iterations)));
+            }
+            Ok(part)
+        },
+        |part| {
+            found.extend(part);
+            Ok(())
+        },
+    )?;
+    let reach = options.outlier_sd * out.var_log_disp_ests.sqrt();
+    for (gene, (map, iterations)) in found.into_iter().enumerate() {
+        out.map[gene] = map;
+        out.iter[gene] = iterations;
+        let estimate = out.gene_est[gene];
+        out.outlier[gene] = libm::log(estimate) > libm::log(out.fit[gene]) + reach;
+        out.dispersion[gene] = if out.outlier[gene] { estimate } else { map };
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Likelihood-ratio tests of a full against a reduced design.
+//!
+//! # Cost
+//! Two fits a gene.
+//!
+//! # Source
+//! DESeq2 1.38, `nbinomLRT`.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::stats::special::chi_squared_upper_tail;
+
+use super::dataset::{DeseqDataset, Design};
+use super::dispersions::Dispersions;
+use super::moments::Model;
+use super::options::TestOptions;
+use super::wald::{LrtColumns, MatrixType, TestFit, assemble, fit_plan, note_unconverged};
+
+/// Tests `full` (the design of the data set when absent) against `reduced`.
+///
+/// # Errors
+/// `InvalidArgument` when the designs are not nested, are of different kinds, or a prior is asked
+/// for.
+pub fn likelihood_ratio_test(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    dispersions: &Dispersions,
+    full: Option<&Design>,
+    reduced: &Design,
+    options: &TestOptions,
+) -> Result<TestFit> {
+    options.check()?;
+    dataset.require_factors()?;
+    if options.beta_prior {
+        return Err(Error::argument(
+            "betaPrior",
+            "likelihood-ratio tests use no prior",
+        ));
+    }
+    if options.use_t {
+        return Err(Error::argument("useT", "is for Wald tests"));
+    }
+    let full = full.unwrap_or(&dataset.design);
+    check_nested(full, reduced)?;
+    let full_model = Model::new(dataset.matrix_of(full)?);
+    let reduced_model = Model::new(dataset.matrix_of(reduced)?);
+    for (name, model) in [("full", &full_model), ("reduced", &reduced_model)] {
+        if model.matrix.rank() < model.matrix.n_columns() {
+            return Err(Error::argument(name, "model matrix is less than full rank"));
+        }
+    }
+    let (p, q) = (
+        full_model.matrix.n_columns(),
+        reduced_model.matrix.n_columns(),
+    );
+    if q >= p {
+        return Err(Error::argument(
+            "reduced",
+            "less than one degree of freedom, perhaps full and reduced models are not in the \
+             correct order",
+        ));
+    }
+    let fits = fit_plan(dataset, dispersions, &full_model, options, true).run(
+        ctx,
+        "fitting full model",
+        dataset,
+    )?;
+    note_unconverged(ctx, dispersions, &fits)?;
+    let smaller = fit_plan(dataset, dispersions, &reduced_model, options, false).run(
+        ctx,
+        "fitting reduced model",
+        dataset,
+    )?;
+    let statistic: Vec<f64> = fits
+        .ln_likelihood
+        .iter()
+        .zip(&smaller.ln_likelihood)
+        .map(|(full, reduced)| 2.0 * (full - reduced))
+        .collect();
+    let df = (p - q) as f64;
+    let columns = LrtColumns {
+        pvalue: statistic
+            .iter()
+            .map(|&s| chi_squared_upper_tail(s, df))
+            .collect(),
+        statistic,
+        reduced_converged: smaller.converged,
+        description: format!("'{}' vs '{}'", shown(full), shown(reduced)),
+    };
+    let kind = match full {
+        Design::Formula(_) => MatrixType::Standard,
+        Design::Matrix(_) => MatrixType::UserSupplied,
+    };
+    let mut fit = assemble(full_model.matrix, kind, fits, options);
+    fit.lrt = Some(columns);
+    Ok(fit)
+}
+
+fn shown(design: &Design) -> String {
+    match design {
+        Design::Formula(formula) => formula.to_string(),
+        Design::Matrix(_) => "a model matrix".to_owned(),
+    }
+}
+
+pub(super) fn check_nested(full: &Design, reduced: &Design) -> Result<()> {
+    match (full, reduced) {
+        (Design::Formula(full), Design::Formula(reduced)) => {
+            match reduced
+                .variables
+                .iter()
+                .find(|v| !full.variables.contains(v))
+            {
+                None => Ok(()),
+                Some(extra) => Err(Error::argument(
+                    "reduced",
+                    format!("variable {extra:?} is not in the full design"),
+                )),
+            }
+        }
+        (Design::Matrix(_), Design::Matrix(_)) => Ok(()),
+        _ => Err(Error::argument(
+            "reduced",
+            "if one of full and reduced is a matrix, the other must be a matrix as well",
+        )),
+    }
+}

@@ -1,0 +1,180 @@
+//! Larger dense problems, over faer: eigenvalues of symmetric matrices, orthonormal bases.
+//!
+//! Everything runs on the calling thread, so that bits do not depend on how many there are.
+//!
+//! # Cost
+//! About 9 n^3 flops for all eigenvectors; memory four times the matrix while it runs.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{Mat, MatRef, Par};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Largest eigenvalues of a symmetric matrix and their vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigen {
+    /// Descending.
+    pub values: Vec<f64>,
+    /// One row a value, of unit length: `values.len() x n`, row-major.
+    pub vectors: Vec<f64>,
+}
+
+/// The `k` largest eigenvalues of the symmetric `n x n` matrix `a` (all of it stored).
+///
+/// # Errors
+/// `InvalidData` when `a` holds numbers that are not finite, or the iteration does not end.
+///
+/// # Panics
+/// When `a` has not `n * n` elements or `k` exceeds `n`.
+pub fn largest_eigen(a: &[f64], n: usize, k: usize) -> Result<Eigen> {
+    assert!(
+        a.len() == n * n && k <= n,
+        "{} for n = {n}, k = {k}",
+        a.len()
+    );
+    if n == 0 || k == 0 {
+        return Ok(Eigen {
+            values: Vec::new(),
+            vectors: Vec::new(),
+        });
+    }
+    if a.iter().any(|v| !v.is_finite()) {
+        return Err(Error::data(
+            "eigenvalues: the matrix holds numbers that are not finite",
+        ));
+    }
+    let matrix = MatRef::from_row_major_slice(a, n, n);
+    let mut values = Diag::<f64>::zeros(n);
+    let mut vectors = Mat::<f64>::zeros(n, n);
+    let scratch =
+        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let mut memory = MemBuffer::try_new(scratch).map_err(|_| {
+        Error::new(
+            ErrorKind::OutOfMemory,
+            format!("eigenvalues: no memory for a matrix of {n} rows"),
+        )
+    })?;
+    self_adjoint_evd(
+        matrix,
+        values.as_mut(),
+        Some(vectors.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        Default::default(),
+    )
+    .map_err(|e| {
+        Error::new(
+            ErrorKind::NotConverged,
+            format!("eigenvalues: the iteration did not end: {e:?}"),
+        )
+    })?;
+    // Ascending in faer.
+    let values = values.column_vector();
+    let columns = (n - k..n).rev();
+    let mut result = Eigen {
+        values: columns.clone().map(|j| values[j]).collect(),
+        vectors: Vec::with_capacity(n * k),
+    };
+    for j in columns {
+        result.vectors.extend((0..n).map(|i| vectors[(i, j)]));
+    }
+    Ok(result)
+}
+
+/// Products of all rows of `a` with all rows of `b` (each of `d` numbers), row-major into `out`.
+///
+/// # Panics
+/// When `out` has not one place for each pair of rows.
+pub fn products(a: &[f64], b: &[f64], d: usize, out: &mut [f64]) {
+    let (m, n) = (a.len() / d, b.len() / d);
+    assert!(out.len() == m * n, "{m} x {n} products in {}", out.len());
+    faer::linalg::matmul::matmul(
+        faer::MatMut::from_row_major_slice_mut(out, m, n),
+        faer::Accum::Replace,
+        MatRef::from_row_major_slice(a, m, d),
+        MatRef::from_row_major_slice(b, n, d).transpose(),
+        1.0,
+        Par::Seq,
+    );
+}
+
+/// Makes the `k` rows of `a` (each of `n`) orthonormal, in order; a row that the ones before it span
+/// becomes zero.
+///
+/// # Cost
+/// 4 n k^2 flops: Gram and Schmidt, twice, which is as good as reflections.
+pub fn orthonormalise(a: &mut [f64], n: usize) {
+    let dot = super::small::dot;
+    let k = a.len().checked_div(n).unwrap_or(0);
+    for row in 0..k {
+        let (before, rest) = a.split_at_mut(row * n);
+        let own = &mut rest[..n];
+        let length = dot(own, own).sqrt();
+        for _ in 0..2 {
+            for other in before.chunks_exact(n) {
+                let share = dot(other, own);
+                own.iter_mut().zip(other).for_each(|(x, o)| *x -= share * o);
+            }
+        }
+        let left = dot(own, own).sqrt();
+        let scale = if left > 1e-14 * length {
+            1.0 / left
+        } else {
+            0.0
+        };
+        own.iter_mut().for_each(|x| *x *= scale);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symmetric(n: usize) -> Vec<f64> {
+        let mut stream = crate::par::rng::stream(1, "dense", n as u64);
+        let mut a = vec![0.0; n * n];
+        for i in 0..n {
+            for j in 0..=i {
+                let v = stream.normal();
+                a[i * n + j] = v;
+                a[j * n + i] = v;
+            }
+        }
+        a
+    }
+
+    #[test]
+    fn vectors_satisfy_their_equation() {
+        for n in [1, 2, 7, 60, 130] {
+            let a = symmetric(n);
+            let k = n.min(5);
+            let eigen = largest_eigen(&a, n, k).expect("solved");
+            assert!(eigen.values.windows(2).all(|pair| pair[0] >= pair[1]));
+            for j in 0..k {
+                let v = &eigen.vectors[j * n..(j + 1) * n];
+                for i in 0..n {
+                    let product: f64 = (0..n).map(|l| a[i * n + l] * v[l]).sum();
+                    assert!((product - eigen.values[j] * v[i]).abs() < 1e-12 * n as f64);
+                }
+                let length: f64 = v.iter().map(|x| x * x).sum();
+                assert!((length - 1.0).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused() {
+        assert!(largest_eigen(&[f64::NAN], 1, 1).is_err());
+    }
+
+    #[test]
+    fn rows_become_orthonormal_and_spanned_rows_vanish() {
+        let mut a = vec![3.0, 4.0, 0.0, 6.0, 8.0, 0.0, 1.0, 0.0, 2.0];
+        orthonormalise(&mut a, 3);
+        assert_eq!(a[3..6], [0.0; 3]);
+        let dot: f64 = (0..3).map(|i| a[i] * a[6 + i]).sum();
+        assert!(dot.abs() < 1e-15 && (a[0] - 0.6).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,385 @@
+//! One pass over counts: what every later step is made from.
+//!
+//! Totals and numbers of entries per cell and per gene, sums of the largest values, sums over
+//! groups of genes, first and second moments. Nothing here knows names or types of columns;
+//! `qc` and `filter` do.
+//!
+//! # Cost
+//! Time: one pass over the matrix; about 10 ns an entry. Memory: 12 bytes a cell, 8 more for each sum of
+//! largest values and each group of genes; 32 bytes a gene, and as much for each block in flight.
+
+use crate::context::Context;
+use crate::data::rows::scan::Scan;
+use crate::data::rows::{ReadOptions, RowReader, RowSource};
+use crate::error::Result;
+
+use super::filter::CellFilter;
+
+/// What a pass shall gather.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CountPlan<'a> {
+    /// Sizes of the sets of largest values, ascending.
+    pub tops: &'a [usize],
+    /// For each gene a bit for each group it belongs to.
+    pub groups: Option<&'a [u64]>,
+    /// Number of groups.
+    pub n_groups: usize,
+    /// Squares per gene as well.
+    pub squares: bool,
+    /// Rules for cells; where there are some, genes are summed over the cells they keep as well.
+    pub cells: &'a [CellFilter],
+    /// How rows are read.
+    pub read: ReadOptions,
+}
+
+/// A cell's totals.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CellSums {
+    /// Sum of the values.
+    pub total: f64,
+    /// Entries that are not zero.
+    pub n_genes: u32,
+    /// Entries above zero.
+    pub n_positive: u32,
+}
+
+/// Totals of genes over some cells.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GeneSums {
+    /// Sum of the values.
+    pub total: Vec<f64>,
+    /// Sum of their squares; empty unless asked for.
+    pub squares: Vec<f64>,
+    /// Entries that are not zero.
+    pub n_cells: Vec<u64>,
+    /// Entries above zero.
+    pub n_positive: Vec<u64>,
+}
+
+impl GeneSums {
+    fn new(n_genes: usize, squares: bool) -> Self {
+        GeneSums {
+            total: vec![0.0; n_genes],
+            squares: vec![0.0; if squares { n_genes } else { 0 }],
+            n_cells: vec![0; n_genes],
+            n_positive: vec![0; n_genes],
+        }
+    }
+
+    fn add_row(&mut self, row: &RowReader) {
+        for (&gene, &value) in row.genes.iter().zip(&row.values) {
+            let gene = gene as usize;
+            self.total[gene] += value;
+            self.n_cells[gene] += 1;
+            self.n_positive[gene] += u64::from(value > 0.0);
+        }
+        if !self.squares.is_empty() {
+            for (&gene, &value) in row.genes.iter().zip(&row.values) {
+                self.squares[gene as usize] += value * value;
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &GeneSums) {
+        let add = |to: &mut [f64], from: &[f64]| {
+            to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+        };
+        add(&mut self.total, &other.total);
+        add(&mut self.squares, &other.squares);
+        for (to, from) in [
+            (&mut self.n_cells, &other.n_cells),
+            (&mut self.n_positive, &other.n_positive),
+        ] {
+            to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+        }
+    }
+}
+
+/// What was seen that a user should know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Seen {
+    /// Entries summed onto another of the same cell and gene.
+    pub n_merged: u64,
+    /// Stored zeros left out.
+    pub n_zeros: u64,
+    /// Negative values.
+    pub n_negative: u64,
+    /// Values with a fraction.
+    pub n_fractional: u64,
+}
+
+impl Seen {
+    fn add(&mut self, row: &RowReader) {
+        self.n_merged += row.n_merged;
+        self.n_zeros += row.n_zeros;
+        self.n_negative += row.n_negative;
+        self.n_fractional += row.n_fractional;
+    }
+}
+
+/// What a pass found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CountSums {
+    /// One for each cell.
+    pub cells: Vec<CellSums>,
+    /// For each size of [`CountPlan::tops`], one sum for each cell.
+    pub tops: Vec<Vec<f64>>,
+    /// For each group, one sum for each cell.
+    pub groups: Vec<Vec<f64>>,
+    /// Over all cells.
+    pub genes: GeneSums,
+    /// Over the cells that [`CountPlan::cells`] lets through.
+    pub genes_of_kept: Option<GeneSums>,
+    /// Oddities.
+    pub seen: Seen,
+}
+
+/// Result of a block of cells.
+struct Part {
+    cells: Vec<CellSums>,
+    tops: Vec<f64>,
+    groups: Vec<f64>,
+    genes: GeneSums,
+    kept: Option<GeneSums>,
+    seen: Seen,
+}
+
+/// Runs the pass.
+pub(crate) fn count(
+    ctx: &Context,
+    source: &dyn RowSource,
+    plan: &CountPlan<'_>,
+    stage_name: &str,
+) -> Result<CountSums> {
+    let (n_cells, n_genes) = (source.n_cells(), source.n_genes());
+    let stage = ctx.stage(stage_name, n_cells as u64)?;
+    let per_gene = if plan.squares { 32 } else { 24 };
+    let copies = 1 + u64::from(!plan.cells.is_empty());
+    let scan = Scan::new(source, Some(&stage), copies * per_gene * n_genes as u64);
+    let mut sums = CountSums {
+        cells: Vec::with_capacity(n_cells),
+        tops: vec![Vec::with_capacity(n_cells); plan.tops.len()],
+        groups: vec![Vec::with_capacity(n_cells); plan.n_groups],
+        genes: GeneSums::new(n_genes, plan.squares),
+        genes_of_kept: (!plan.cells.is_empty()).then(|| GeneSums::new(n_genes, plan.squares)),
+        seen: Seen::default(),
+    };
+    scan.run(
+        ctx,
+        || TopSums::new(plan.tops),
+        |_| Part {
+            cells: Vec::new(),
+            tops: Vec::new(),
+            groups: Vec::new(),
+            genes: GeneSums::new(n_genes, plan.squares),
+            kept: (!plan.cells.is_empty()).then(|| GeneSums::new(n_genes, plan.squares)),
+            seen: Seen::default(),
+        },
+        |top, part, block| {
+            let mut row = RowReader::new(plan.read);
+            for i in 0..block.n_rows() {
+                row.read(block, i)?;
+                add_cell(plan, top, part, &row);
+            }
+            part.seen.add(&row);
+            Ok(())
+        },
+        |_, part| {
+            for (tops, sums) in sums.tops.iter_mut().enumerate() {
+                let own = part.tops.iter().skip(tops).step_by(plan.tops.len().max(1));
+                sums.extend(own);
+            }
+            for (group, sums) in sums.groups.iter_mut().enumerate() {
+                let own = part.groups.iter().skip(group).step_by(plan.n_groups.max(1));
+                sums.extend(own);
+            }
+            sums.cells.extend(part.cells);
+            sums.genes.merge(&part.genes);
+            if let (Some(all), Some(kept)) = (&mut sums.genes_of_kept, &part.kept) {
+                all.merge(kept);
+            }
+            sums.seen.n_merged += part.seen.n_merged;
+            sums.seen.n_zeros += part.seen.n_zeros;
+            sums.seen.n_negative += part.seen.n_negative;
+            sums.seen.n_fractional += part.seen.n_fractional;
+            Ok(())
+        },
+    )?;
+    stage.finish()?;
+    Ok(sums)
+}
+
+fn add_cell(plan: &CountPlan<'_>, top: &mut TopSums<'_>, part: &mut Part, row: &RowReader) {
+    let mut sums = CellSums {
+        n_genes: row.values.len() as u32,
+        ..CellSums::default()
+    };
+    let mut n_positive = 0_u32;
+    for &value in &row.values {
+        sums.total += value;
+        n_positive += u32::from(value > 0.0);
+    }
+    sums.n_positive = n_positive;
+    part.genes.add_row(row);
+    if let Some(kept) = &mut part.kept {
+        if plan.cells.iter().all(|rule| rule.keeps(sums)) {
+            kept.add_row(row);
+        }
+    }
+    if let Some(groups) = plan.groups {
+        let first = part.groups.len();
+        part.groups.resize(first + plan.n_groups, 0.0);
+        for (&gene, &value) in row.genes.iter().zip(&row.values) {
+            let mut bits = groups[gene as usize];
+            while bits != 0 {
+                part.groups[first + bits.trailing_zeros() as usize] += value;
+                bits &= bits - 1;
+            }
+        }
+    }
+    top.add(row, &mut part.tops);
+    part.cells.push(sums);
+}
+
+/// Sums of the largest values of a row.
+struct TopSums<'a> {
+    sizes: &'a [usize],
+    histogram: Vec<u32>,
+    sorted: Vec<f64>,
+}
+
+/// Counts below this are sorted by counting.
+const HISTOGRAM: usize = 1024;
+
+impl<'a> TopSums<'a> {
+    fn new(sizes: &'a [usize]) -> Self {
+        TopSums {
+            sizes,
+            histogram: vec![0; if sizes.is_empty() { 0 } else { HISTOGRAM }],
+            sorted: Vec::new(),
+        }
+    }
+
+    /// Appends one sum for each size.
+    fn add(&mut self, row: &RowReader, out: &mut Vec<f64>) {
+        if self.sizes.is_empty() {
+            return;
+        }
+        if row.is_whole && row.largest < HISTOGRAM as f64 {
+            self.by_counting(row, out);
+        } else {
+            self.by_sorting(row, out);
+        }
+    }
+
+    fn by_counting(&mut self, row: &RowReader, out: &mut Vec<f64>) {
+        for &value in &row.values {
+            self.histogram[value as usize] += 1;
+        }
+        let mut value = row.largest as usize;
+        // All values from `value` upwards: how many, and their sum.
+        let (mut n, mut sum) = (0_usize, 0_u64);
+        for &size in self.sizes {
+            while value > 0 && n + self.histogram[value] as usize <= size {
+                n += self.histogram[value] as usize;
+                sum += u64::from(self.histogram[value]) * value as u64;
+                value -= 1;
+            }
+            // The rest of the set has the next value; where the row ends there is none.
+            out.push((sum + (size - n) as u64 * value as u64) as f64);
+        }
+        let used = row.largest as usize;
+        self.histogram[..=used].fill(0);
+    }
+
+    fn by_sorting(&mut self, row: &RowReader, out: &mut Vec<f64>) {
+        self.sorted.clear();
+        self.sorted.extend_from_slice(&row.values);
+        self.sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+        let (mut n, mut sum) = (0, 0.0);
+        for &size in self.sizes {
+            let end = size.min(self.sorted.len());
+            for &value in &self.sorted[n..end] {
+                sum += value;
+            }
+            n = end;
+            out.push(sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::numbers::NumberKind;
+    use crate::data::rows::ValueRows;
+
+    #[test]
+    fn sums_agree_with_loops_over_a_dense_matrix() {
+        let (n, g) = (1300, 11);
+        let dense: Vec<f64> = (0..n * g)
+            .map(|i| if i * i % 7 < 3 { (i % 13) as f64 } else { 0.0 })
+            .collect();
+        let source = ValueRows::from_dense(NumberKind::F32, g, &dense).expect("rows");
+        let groups: Vec<u64> = (0..g as u64).map(|i| i % 4).collect();
+        let rules = [CellFilter::MinGenes(5.0)];
+        let plan = CountPlan {
+            tops: &[1, 3, 10],
+            groups: Some(&groups),
+            n_groups: 2,
+            squares: true,
+            cells: &rules,
+            read: ReadOptions::default(),
+        };
+        let ctx = Context::single_threaded().expect("pool");
+        let sums = count(&ctx, &source, &plan, "count").expect("counted");
+        let mut kept_total = vec![0.0; g];
+        for cell in 0..n {
+            let row = &dense[cell * g..(cell + 1) * g];
+            let total: f64 = row.iter().sum();
+            let n_genes = row.iter().filter(|v| **v > 0.0).count();
+            assert_eq!(sums.cells[cell].total, total);
+            assert_eq!(sums.cells[cell].n_genes as usize, n_genes);
+            let mut sorted = row.to_vec();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            for (at, size) in [1, 3, 10].into_iter().enumerate() {
+                assert_eq!(sums.tops[at][cell], sorted[..size].iter().sum::<f64>());
+            }
+            for bit in 0..2 {
+                let inside = (0..g).filter(|&i| groups[i] >> bit & 1 == 1);
+                assert_eq!(sums.groups[bit][cell], inside.map(|i| row[i]).sum::<f64>());
+            }
+            if n_genes > 4 {
+                kept_total.iter_mut().zip(row).for_each(|(t, v)| *t += v);
+            }
+        }
+        for gene in 0..g {
+            let column = dense.iter().skip(gene).step_by(g);
+            assert_eq!(sums.genes.total[gene], column.clone().sum::<f64>());
+            let squares: f64 = column.clone().map(|v| v * v).sum();
+            assert_eq!(sums.genes.squares[gene], squares);
+            let n_cells = column.filter(|v| **v > 0.0).count();
+            assert_eq!(sums.genes.n_cells[gene], n_cells as u64);
+        }
+        assert_eq!(sums.genes_of_kept.expect("asked").total, kept_total);
+    }
+
+    #[test]
+    fn both_ways_to_sum_the_largest_agree() {
+        let mut row = RowReader::default();
+        row.values = vec![3.0, 1.0, 1.0, 7.0, 3.0];
+        row.largest = 7.0;
+        for whole in [true, false] {
+            row.is_whole = whole;
+            let mut out = Vec::new();
+            TopSums::new(&[1, 2, 4, 9]).add(&row, &mut out);
+            assert_eq!(out, [7.0, 10.0, 14.0, 15.0]);
+        }
+        let mut out = Vec::new();
+        row.values.clear();
+        (row.largest, row.is_whole) = (0.0, true);
+        TopSums::new(&[2]).add(&row, &mut out);
+        assert_eq!(out, [0.0]);
+    }
+}

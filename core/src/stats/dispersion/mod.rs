@@ -1,0 +1,14 @@
+//! Dispersions of negative binomial genes: gene-wise estimates, trend, prior, shrinkage.
+//!
+//! Dispersions are per gene, variance = mu + alpha mu^2; logarithms are natural.
+
+mod line_search;
+mod low_df;
+mod prior;
+mod profile;
+mod trend;
+
+pub use line_search::{Grid, LineSearch, LogPosterior, SearchOptions, grid_search, line_search};
+pub use prior::{prior_variance, residual_variance};
+pub use profile::{DispersionProfile, LogPrior, ProfileWorkspace};
+pub use trend::{FitType, ParametricTrend, Trend, fit_trend};
