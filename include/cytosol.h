@@ -447,6 +447,26 @@ typedef struct cyto_context cyto_context;
 typedef struct cyto_dataset cyto_dataset;
 
 /**
+ * A data set of replicated samples and its analysis. One call at a time.
+ */
+typedef struct cyto_deseq cyto_deseq;
+
+/**
+ * A table of results, one row a gene. Readable from several threads.
+ */
+typedef struct cyto_deseq_results cyto_deseq_results;
+
+/**
+ * A sample table. Not for several threads at once.
+ */
+typedef struct cyto_deseq_samples cyto_deseq_samples;
+
+/**
+ * Transformed counts. Readable from several threads.
+ */
+typedef struct cyto_deseq_transformed cyto_deseq_transformed;
+
+/**
  * Why a call failed. Owned by the caller; free with `cyto_error_free`.
  */
 typedef struct cyto_error cyto_error;
@@ -467,6 +487,11 @@ typedef struct cyto_partial cyto_partial;
 typedef struct cyto_plan cyto_plan;
 
 /**
+ * What a step of preprocessing found. Readable from several threads.
+ */
+typedef struct cyto_pp_result cyto_pp_result;
+
+/**
  * RCTD on one tissue.
  */
 typedef struct cyto_rctd cyto_rctd;
@@ -485,6 +510,11 @@ typedef struct cyto_rctd_results cyto_rctd_results;
  * Mean expression of cell types, and how it came about.
  */
 typedef struct cyto_reference cyto_reference;
+
+/**
+ * Some rows of a matrix, compressed by cell.
+ */
+typedef struct cyto_rows cyto_rows;
 
 /**
  * Pixels of a tissue.
@@ -967,6 +997,120 @@ typedef struct cyto_rctd_files {
     const struct cyto_reference_options *reference_options;
 } cyto_rctd_files;
 
+/**
+ * What a data set is made of. Fill with `CYTO_DESEQ_INPUT_INIT`, then set fields. Everything is copied. Give
+ * `design`, or `model_matrix` with `coefficients`.
+ */
+typedef struct cyto_deseq_input {
+    /**
+     * `sizeof(cyto_deseq_input)`.
+     */
+    size_t struct_size;
+    /**
+     * Counts; its cells are the samples, in the order of the sample table.
+     */
+    const struct cyto_matrix *counts;
+    /**
+     * The sample table.
+     */
+    const struct cyto_deseq_samples *samples;
+    /**
+     * Name of every gene.
+     */
+    const char *const *genes;
+    /**
+     * Elements of `genes`.
+     */
+    size_t n_genes;
+    /**
+     * Design formula over the columns of the sample table, for example "~ batch + condition"; NULL with a matrix.
+     */
+    const char *design;
+    /**
+     * Model matrix, samples x coefficients, row after row; NULL with a formula.
+     */
+    const double *model_matrix;
+    /**
+     * Name of every coefficient of the matrix.
+     */
+    const char *const *coefficients;
+    /**
+     * Elements of `coefficients`; 0 with a formula.
+     */
+    size_t n_coefficients;
+} cyto_deseq_input;
+
+/**
+ * Counts in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
+ * the call only.
+ */
+typedef struct cyto_pp_input {
+    /**
+     * `sizeof(cyto_pp_input)`.
+     */
+    size_t struct_size;
+    /**
+     * The counts.
+     */
+    const struct cyto_matrix *counts;
+    /**
+     * Name of every cell; NULL = positions from 0.
+     */
+    const char *const *cells;
+    /**
+     * Elements of `cells`.
+     */
+    size_t n_cells;
+    /**
+     * Name of every gene; NULL = positions from 0.
+     */
+    const char *const *genes;
+    /**
+     * Elements of `genes`.
+     */
+    size_t n_genes;
+    /**
+     * Label of every cell: position in `label_names`, or -1 for none. Batches or groups.
+     */
+    const int32_t *labels;
+    /**
+     * Elements of `labels`.
+     */
+    size_t n_labels;
+    /**
+     * Names of the labels.
+     */
+    const char *const *label_names;
+    /**
+     * Elements of `label_names`.
+     */
+    size_t n_label_names;
+    /**
+     * Groups of genes, one after the other: a flag for each gene. Element (i, j) is `gene_groups[i * genes + j]`.
+     */
+    const uint8_t *gene_groups;
+    /**
+     * Elements of `gene_groups`: groups times genes.
+     */
+    size_t n_gene_groups;
+    /**
+     * Name of every group, for example "mt".
+     */
+    const char *const *gene_group_names;
+    /**
+     * Elements of `gene_group_names`.
+     */
+    size_t n_gene_group_names;
+    /**
+     * A flag for each gene that is used; NULL = all are.
+     */
+    const uint8_t *mask_var;
+    /**
+     * Elements of `mask_var`.
+     */
+    size_t n_mask_var;
+} cyto_pp_input;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1302,6 +1446,20 @@ cyto_status cyto_rctd_options_set_sigma_pixels(struct cyto_rctd_options *options
                                                struct cyto_error **err);
 
 /**
+ * Sets `sigma_entries`: for every round of the search for sigma, the matrix entries that are scored, as
+ * indices into regression genes x sigma pixels with the gene running fastest. Round r has the
+ * entries `offsets[r]` to `offsets[r + 1]` of `entries`; `offsets` holds n_rounds + 1 ascending numbers
+ * from 0. Copied; NULL with 0 rounds goes back to the seeded sample.
+ */
+CYTO_API
+cyto_status cyto_rctd_options_set_sigma_entries(struct cyto_rctd_options *options,
+                                                const uint64_t *offsets,
+                                                size_t n_rounds,
+                                                const uint64_t *entries,
+                                                size_t n_entries,
+                                                struct cyto_error **err);
+
+/**
  * Every option with its value, defaults included, as a JSON object. Borrowed from `options` until it is
  * changed or freed; "{}" for NULL.
  */
@@ -1350,6 +1508,16 @@ cyto_status cyto_rctd_create(const struct cyto_context *ctx,
  */
 CYTO_API
 void cyto_rctd_free(struct cyto_rctd *rctd);
+
+/**
+ * Replaces the options for the steps to come; NULL = spacexr's defaults. Those that choose pixels, genes and
+ * types must stay as they were at creation. Steps whose options change have to be done again; sigma stays
+ * when option `sigma` is the one that was found.
+ */
+CYTO_API
+cyto_status cyto_rctd_set_options(const struct cyto_rctd *rctd,
+                                  const struct cyto_rctd_options *options,
+                                  struct cyto_error **err);
 
 /**
  * Second step: estimates platform effects.
@@ -1438,6 +1606,20 @@ cyto_status cyto_rctd_results_array(const struct cyto_rctd_results *results,
                                     cyto_str name,
                                     struct cyto_array *out,
                                     struct cyto_error **err);
+
+/**
+ * Writes the `.h5ad` file `path`: a copy of the spatial input with the results in `obs`, `obsm` and `uns` under the
+ * keys of rctd-py's command line (`rctd_weights`, `rctd_dominant_type`, ...). `spatial_path` is the file or folder
+ * that the run read, `spatial_open` (may be NULL) what it took from it; from other formats than `.h5ad` a new file is
+ * made. `path` may be `spatial_path`. The file appears whole or not at all; it needs no memory for the counts.
+ */
+CYTO_API
+cyto_status cyto_rctd_results_write_h5ad(const struct cyto_context *ctx,
+                                         const struct cyto_rctd_results *results,
+                                         cyto_str spatial_path,
+                                         const struct cyto_open_options *spatial_open,
+                                         cyto_str path,
+                                         struct cyto_error **err);
 
 /**
  * A whole table as an Arrow stream, which the caller releases; barcodes are its first column. "results":
@@ -1539,6 +1721,621 @@ cyto_status cyto_partial_deserialize(const uint8_t *bytes,
 CYTO_API
 void cyto_partial_free(struct cyto_partial *partial);
 
+/**
+ * Reads the cells `first` to `first + n - 1` into memory: all stored counts, genes ascending in each cell.
+ * Free with `cyto_rows_free`.
+ */
+CYTO_API
+cyto_status cyto_matrix_read(const struct cyto_context *ctx,
+                             const struct cyto_matrix *matrix,
+                             int64_t first,
+                             int64_t n,
+                             struct cyto_rows **out,
+                             struct cyto_error **err);
+
+/**
+ * Lends an array of rows: "indptr" (u64, cells + 1, begins with 0), "indices" (u32, the gene of every entry) and
+ * "values" (u32, its count).
+ */
+CYTO_API
+cyto_status cyto_rows_array(const struct cyto_rows *rows,
+                            cyto_str name,
+                            struct cyto_array *out,
+                            struct cyto_error **err);
+
+/**
+ * Frees rows. NULL is allowed.
+ */
+CYTO_API
+void cyto_rows_free(struct cyto_rows *rows);
+
+/**
+ * A table of samples without columns. Names are copied. Free with `cyto_deseq_samples_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_samples_new(const char *const *names,
+                                   size_t n_names,
+                                   struct cyto_deseq_samples **out,
+                                   struct cyto_error **err);
+
+/**
+ * Frees a sample table. NULL is allowed.
+ */
+CYTO_API
+void cyto_deseq_samples_free(struct cyto_deseq_samples *samples);
+
+/**
+ * Adds or replaces a factor: for each sample the position of its level in `levels`, -1 where it is missing.
+ * The first level is the reference. Copied.
+ */
+CYTO_API
+cyto_status cyto_deseq_samples_set_factor(struct cyto_deseq_samples *samples,
+                                          cyto_str name,
+                                          const int32_t *codes,
+                                          size_t n_values,
+                                          const char *const *levels,
+                                          size_t n_levels,
+                                          struct cyto_error **err);
+
+/**
+ * Adds or replaces a column of numbers, NaN where one is missing. Copied.
+ */
+CYTO_API
+cyto_status cyto_deseq_samples_set_numbers(struct cyto_deseq_samples *samples,
+                                           cyto_str name,
+                                           const double *values,
+                                           size_t n_values,
+                                           struct cyto_error **err);
+
+/**
+ * A data set, checked as DESeq2's constructor checks it. `options`: JSON, NULL for none; "ignore_rank" (bool). Notes
+ * and warnings go to the progress callback. Free with `cyto_deseq_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_new(const struct cyto_context *ctx,
+                           const struct cyto_deseq_input *input,
+                           cyto_str options,
+                           struct cyto_deseq **out,
+                           struct cyto_error **err);
+
+/**
+ * Frees the data set. NULL is allowed. Results and transformed counts made from it stay valid.
+ */
+CYTO_API
+void cyto_deseq_free(struct cyto_deseq *deseq);
+
+/**
+ * Sets what scales or weighs the counts, by name: "size_factors" (one a sample), or, one a count, all samples of the first gene first, "normalization_factors", "avg_tx_length", "weights". Copied.
+ * What was estimated before is forgotten.
+ */
+CYTO_API
+cyto_status cyto_deseq_set(const struct cyto_deseq *deseq,
+                           cyto_str name,
+                           const double *values,
+                           size_t n_values,
+                           struct cyto_error **err);
+
+/**
+ * First step: size factors. Options: "sf_type" ("ratio", "poscounts", "iterate"), "geo_means", "control_genes"
+ * (positions), "norm_matrix", "strict".
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_size_factors(const struct cyto_context *ctx,
+                                             const struct cyto_deseq *deseq,
+                                             cyto_str options,
+                                             struct cyto_error **err);
+
+/**
+ * Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
+ * "glmGamPoi"), "mode" ("exact", "fast"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp",
+ * "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var".
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_dispersions(const struct cyto_context *ctx,
+                                            const struct cyto_deseq *deseq,
+                                            cyto_str options,
+                                            struct cyto_error **err);
+
+/**
+ * Third step: Wald tests of all coefficients. `CYTO_STATE` before the second. Outliers are not replaced; that is
+ * part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "min_mu", "use_t", "df", "beta_prior",
+ * "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
+ * "keep_assays" (for the arrays "mu", "H", "cooks").
+ */
+CYTO_API
+cyto_status cyto_deseq_wald(const struct cyto_context *ctx,
+                            const struct cyto_deseq *deseq,
+                            cyto_str options,
+                            struct cyto_error **err);
+
+/**
+ * Third step: the likelihood-ratio test. Options: those of `cyto_deseq_wald`, and "reduced", which is needed: a
+ * formula, or, for a data set with a model matrix, the list of the coefficients that stay.
+ */
+CYTO_API
+cyto_status cyto_deseq_lrt(const struct cyto_context *ctx,
+                           const struct cyto_deseq *deseq,
+                           cyto_str options,
+                           struct cyto_error **err);
+
+/**
+ * The whole analysis: size factors unless there are some, dispersions, the test, replacement of outliers. Options:
+ * "test" ("Wald", "LRT"), "reduced", and those of all steps. On failure or cancel the estimates of an earlier
+ * call stay.
+ */
+CYTO_API
+cyto_status cyto_deseq_run(const struct cyto_context *ctx,
+                           const struct cyto_deseq *deseq,
+                           cyto_str options,
+                           struct cyto_error **err);
+
+/**
+ * Lends an array. With n genes, m samples and p coefficients. Always: "genes", "samples" (text). Where they are:
+ * "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions: "baseMean",
+ * "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
+ * "dispMAP" (n), "disp_model_matrix". After a test: "results_names" (text, p), "model_matrix" (m x p),
+ * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
+ * "betaConv" (u8), "betaIter", "deviance", "maxCooks" (n), "replace" (u8, n); with "keep_assays": "mu", "H", "cooks"
+ * (n x m). Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
+ */
+CYTO_API
+cyto_status cyto_deseq_array(const struct cyto_deseq *deseq,
+                             cyto_str name,
+                             struct cyto_array *out,
+                             struct cyto_error **err);
+
+/**
+ * A table as an Arrow stream, which the caller releases. "genes": every column of the genes so far, with DESeq2's
+ * names. "samples": the sample table, text as factors. On failure `out->release` is NULL.
+ */
+CYTO_API
+cyto_status cyto_deseq_table_arrow(const struct cyto_deseq *deseq,
+                                   cyto_str table,
+                                   struct ArrowArrayStream *out,
+                                   struct cyto_error **err);
+
+/**
+ * Facts of the analysis so far as a JSON object: sizes, size factors, trend and prior of the dispersions, names of
+ * the coefficients. Valid until the handle is freed; NULL for NULL and while another call works on the handle.
+ */
+CYTO_API
+const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
+
+/**
+ * The table of a comparison. `CYTO_STATE` before a test. Options: "contrast" (["factor", "level", "base"],
+ * {"numerators": [...], "denominators": [...]} or a number a coefficient) or "name" (a coefficient), "lfc_threshold",
+ * "alt_hypothesis", "list_values", "cooks_cutoff" (a number or false), "independent_filtering", "alpha", "filter",
+ * "theta", "p_adjust_method", "test", "add_mle", "compat" ("1.38", "1.44"). Free with `cyto_deseq_results_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_results_new(const struct cyto_context *ctx,
+                                   const struct cyto_deseq *deseq,
+                                   cyto_str options,
+                                   struct cyto_deseq_results **out,
+                                   struct cyto_error **err);
+
+/**
+ * Shrunken effects. `base` is the table of the same comparison; with NULL it is made. Options: "type" ("apeglm",
+ * "ashr", "normal"), "name" or "contrast" (one is needed), "svalue", "ape_adapt", "lfc_threshold", and the other
+ * options of results.
+ */
+CYTO_API
+cyto_status cyto_deseq_lfc_shrink(const struct cyto_context *ctx,
+                                  const struct cyto_deseq *deseq,
+                                  const struct cyto_deseq_results *base,
+                                  cyto_str options,
+                                  struct cyto_deseq_results **out,
+                                  struct cyto_error **err);
+
+/**
+ * Frees results. NULL is allowed. Arrow streams made from them stay valid; arrays on loan do not.
+ */
+CYTO_API
+void cyto_deseq_results_free(struct cyto_deseq_results *results);
+
+/**
+ * Lends a column (f64, one a gene, NaN where missing): "baseMean", "log2FoldChange", "lfcMLE", "lfcSE", "stat",
+ * "pvalue", "padj", "svalue"; "genes" (text); of independent filtering "filter_theta" and "filter_num_rej".
+ */
+CYTO_API
+cyto_status cyto_deseq_results_array(const struct cyto_deseq_results *results,
+                                     cyto_str name,
+                                     struct cyto_array *out,
+                                     struct cyto_error **err);
+
+/**
+ * The table as an Arrow stream, which the caller releases; its first column is "gene", the others are DESeq2's. On
+ * failure `out->release` is NULL.
+ */
+CYTO_API
+cyto_status cyto_deseq_results_table_arrow(const struct cyto_deseq_results *results,
+                                           struct ArrowArrayStream *out,
+                                           struct cyto_error **err);
+
+/**
+ * Level, threshold, independent filtering, a description of each column, and the prior of shrunken effects, as a
+ * JSON object. Borrowed from `results`; "{}" for NULL.
+ */
+CYTO_API
+const char *cyto_deseq_results_info_json(const struct cyto_deseq_results *results);
+
+/**
+ * How many genes go up and down, are outliers or have low counts, as text. Borrowed from `results`; "" for NULL.
+ */
+CYTO_API
+const char *cyto_deseq_results_summary(const struct cyto_deseq_results *results);
+
+/**
+ * The variance-stabilising transformation; needs no earlier step. Options: "blind", "fit_type", "nsub" (genes the
+ * trend is estimated from, 1000; 0 = all). Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_vst(const struct cyto_context *ctx,
+                           const struct cyto_deseq *deseq,
+                           cyto_str options,
+                           struct cyto_deseq_transformed **out,
+                           struct cyto_error **err);
+
+/**
+ * The regularised log transformation; needs no earlier step. Options: "blind", "fit_type".
+ */
+CYTO_API
+cyto_status cyto_deseq_rlog(const struct cyto_context *ctx,
+                            const struct cyto_deseq *deseq,
+                            cyto_str options,
+                            struct cyto_deseq_transformed **out,
+                            struct cyto_error **err);
+
+/**
+ * Frees transformed counts. NULL is allowed.
+ */
+CYTO_API
+void cyto_deseq_transformed_free(struct cyto_deseq_transformed *transformed);
+
+/**
+ * Lends "values" (f64, genes x samples), "genes", "samples" (text); after `cyto_deseq_rlog` also "intercept" and
+ * "dispFit" (f64, one a gene).
+ */
+CYTO_API
+cyto_status cyto_deseq_transformed_array(const struct cyto_deseq_transformed *transformed,
+                                         cyto_str name,
+                                         struct cyto_array *out,
+                                         struct cyto_error **err);
+
+/**
+ * Frees a result. NULL is allowed. Arrow streams made from it stay valid; arrays on loan do not.
+ */
+CYTO_API
+void cyto_pp_result_free(struct cyto_pp_result *result);
+
+/**
+ * What was done, as a JSON object: facts of the step (each function names its own), "warnings" where there can
+ * be some, "seen" (`n_merged` entries summed onto others, `n_zeros` stored zeros left out, `n_negative`,
+ * `n_fractional` values) and "options": every option with the value in force. Borrowed from `result`; "{}" for
+ * NULL.
+ */
+CYTO_API
+const char *cyto_pp_result_report_json(const struct cyto_pp_result *result);
+
+/**
+ * Lends an array of a result; which ones there are, the function that made it says. Flags are `CYTO_U8`.
+ * `CYTO_NOT_FOUND` for an array of another step.
+ */
+CYTO_API
+cyto_status cyto_pp_result_array(const struct cyto_pp_result *result,
+                                 cyto_str name,
+                                 struct cyto_array *out,
+                                 struct cyto_error **err);
+
+/**
+ * A whole table as an Arrow stream, which the caller releases: "obs" (a row a cell of the input), "var" (a row
+ * a gene of the input), "hvg" (a row a gene) or "groups"; names of the rows are the column "index". Which ones there are, the
+ * function that made the result says; `CYTO_NOT_FOUND` for one of another step. On failure `out->release`
+ * is NULL.
+ */
+CYTO_API
+cyto_status cyto_pp_result_table_arrow(const struct cyto_pp_result *result,
+                                       cyto_str table,
+                                       struct ArrowArrayStream *out,
+                                       struct cyto_error **err);
+
+/**
+ * Quality control metrics of cells and genes (scanpy's calculate_qc_metrics): columns of `obs` and `var` of the
+ * output, and tables "obs" and "var" of the result. `output` may be NULL: nothing is written then. Options, all may
+ * be left out: "expr_type" ("counts"), "var_type" ("genes"), "qc_vars" (a boolean column of `var`, or a list),
+ * "percent_top" ([50, 100, 200, 500]; null = none), "log1p" (true), "wide" (false: scanpy's types; true: 64-bit
+ * floats), "layer", "use_raw" (false). Report: "n_cells", "n_genes", "seen".
+ *
+ * What holds for all functions over files: `input` is an `.h5ad`; `output` is made or replaced as a whole when all
+ * is done (it may be `input`) and is as it was when the call fails. `options` is a JSON object, or NULL for the
+ * defaults; an unknown name is answered with the nearest known one. Where the step reads a matrix there are also
+ * "canonicalize" (true: entries of the same cell and gene are summed) and "allow_nonfinite" (false); where it
+ * writes a file also "compression" (null = as the input; "none", "gzip", "gzip:1" to "gzip:9", with "+shuffle" or
+ * without) and "break_hardlinks" (false). Blocks and caches stay within the memory limit of the context. The result
+ * is freed with `cyto_pp_result_free`.
+ */
+CYTO_API
+cyto_status cyto_pp_qc(const struct cyto_context *ctx,
+                       cyto_str input,
+                       cyto_str output,
+                       cyto_str options,
+                       struct cyto_pp_result **out,
+                       struct cyto_error **err);
+
+/**
+ * Keeps the cells that pass one threshold: exactly one of the options "min_counts", "min_genes", "max_counts",
+ * "max_genes". `output` may be NULL. Array "kept" (u8, a cell of the input); table "obs" with the number that was
+ * compared and "kept". Report: "n_cells", "n_kept", "column".
+ */
+CYTO_API
+cyto_status cyto_pp_filter_cells(const struct cyto_context *ctx,
+                                 cyto_str input,
+                                 cyto_str output,
+                                 cyto_str options,
+                                 struct cyto_pp_result **out,
+                                 struct cyto_error **err);
+
+/**
+ * Keeps the genes that pass one threshold: exactly one of the options "min_counts", "min_cells", "max_counts",
+ * "max_cells". `output` may be NULL. Array "kept" (u8, a gene of the input); table "var" with the number that was
+ * compared and "kept". Report: "n_genes", "n_kept", "column".
+ */
+CYTO_API
+cyto_status cyto_pp_filter_genes(const struct cyto_context *ctx,
+                                 cyto_str input,
+                                 cyto_str output,
+                                 cyto_str options,
+                                 struct cyto_pp_result **out,
+                                 struct cyto_error **err);
+
+/**
+ * Divides every cell by its size factor. Options: "target_sum" (null = the median of the totals),
+ * "exclude_highly_expressed" (false), "max_fraction" (0.05), "median_over" ("auto" as scanpy, "all", "nonzero"),
+ * "key_added" (column of `obs` for the factors), "layer". Arrays "size_factors" (f64, a cell; 0 for a cell without
+ * counts, which stays as it is), "excluded_genes" (u32). Report: "n_cells", "target_sum", "n_empty_cells",
+ * "n_excluded_genes".
+ */
+CYTO_API
+cyto_status cyto_pp_normalize_total(const struct cyto_context *ctx,
+                                    cyto_str input,
+                                    cyto_str output,
+                                    cyto_str options,
+                                    struct cyto_pp_result **out,
+                                    struct cyto_error **err);
+
+/**
+ * Takes log(1 + x) and notes it in `uns/log1p`. Options: "base" (null = natural), "layer", "guard" (false; true:
+ * `CYTO_STATE` for data that are log-transformed already, which otherwise is a warning). Report: "warnings".
+ */
+CYTO_API
+cyto_status cyto_pp_log1p(const struct cyto_context *ctx,
+                          cyto_str input,
+                          cyto_str output,
+                          cyto_str options,
+                          struct cyto_pp_result **out,
+                          struct cyto_error **err);
+
+/**
+ * Highly variable genes: columns of `var` and `uns/hvg` of the output. `output` may be NULL. Options: "flavor"
+ * ("seurat"; "cell_ranger", "seurat_v3", "seurat_v3_paper"), "n_top_genes" (null = cutoffs), "min_disp" (0.5),
+ * "max_disp" ("inf"), "min_mean" (0.0125), "max_mean" (3), "span" (0.3), "n_bins" (20), "check_values" (true),
+ * "batch_key" (column of `obs`), "layer", "subset" (false). Array "highly_variable" (u8); table "hvg" with scanpy's
+ * columns. Report: "n_genes", "n_highly_variable", "warnings".
+ */
+CYTO_API
+cyto_status cyto_pp_highly_variable_genes(const struct cyto_context *ctx,
+                                          cyto_str input,
+                                          cyto_str output,
+                                          cyto_str options,
+                                          struct cyto_pp_result **out,
+                                          struct cyto_error **err);
+
+/**
+ * Principal components: `obsm/X_pca`, `varm/PCs`, `uns/pca` of the output. `output` may be NULL. Options: "n_comps"
+ * (null = 50, or one less than the smaller side), "zero_center" (true), "svd_solver" ("auto": exact up to 8,000
+ * genes; "covariance", "randomized"), "random_state" (0), "mask_var" (a boolean column of `var`; left out =
+ * "highly_variable" where there is one; null = all genes), "layer", "key_added", "match_dtype" (false). Arrays
+ * "variance", "variance_ratio" (f64), "loadings" (f64, genes x components), "pca_genes" (u32), "pca_mean" (f64, of
+ * these genes). Coordinates of the cells are in the output only. Report: "n_comps", "n_genes_used",
+ * "variance_ratio" (their sum).
+ */
+CYTO_API
+cyto_status cyto_pp_pca(const struct cyto_context *ctx,
+                        cyto_str input,
+                        cyto_str output,
+                        cyto_str options,
+                        struct cyto_pp_result **out,
+                        struct cyto_error **err);
+
+/**
+ * Scales genes to unit variance; `var` gets `mean` and `std`. Options: "zero_center" (true; a sparse matrix
+ * becomes dense by it, which "dense_ok" must allow), "max_value", "mask_obs" (boolean column of `obs`), "layer",
+ * "dense_ok" (false). Arrays "gene_mean", "gene_std" (f64). Report: "n_genes".
+ */
+CYTO_API
+cyto_status cyto_pp_scale(const struct cyto_context *ctx,
+                          cyto_str input,
+                          cyto_str output,
+                          cyto_str options,
+                          struct cyto_pp_result **out,
+                          struct cyto_error **err);
+
+/**
+ * Exact nearest neighbours and UMAP's weights: `obsp/distances`, `obsp/connectivities`, `uns/neighbors` of the
+ * output. `output` may be NULL. Options: "n_neighbors" (15, the cell itself included), "use_rep" ("X_pca"), "n_pcs",
+ * "key_added". Arrays as `cyto_pp_coordinates_neighbors`. Report: "n_cells", "n_neighbors".
+ */
+CYTO_API
+cyto_status cyto_pp_neighbors(const struct cyto_context *ctx,
+                              cyto_str input,
+                              cyto_str output,
+                              cyto_str options,
+                              struct cyto_pp_result **out,
+                              struct cyto_error **err);
+
+/**
+ * Pseudobulk: a file with a row a group of cells and a layer a function. `output` may be NULL. Options: "by" (a
+ * column of `obs`, or a list; needed), "func" (["sum"]; "mean", "var", "count_nonzero", "median"), "dof" (1),
+ * "layer". Arrays: one of the name of each function (f64, groups x genes), "groups" (text), "group_sizes" (u64),
+ * "group_codes" (i32, a cell; -1 where a label is missing); table "groups" with the keys and "n_obs_aggregated".
+ * Report: "n_groups", "n_genes", "n_cells_without_label".
+ */
+CYTO_API
+cyto_status cyto_pp_aggregate(const struct cyto_context *ctx,
+                              cyto_str input,
+                              cyto_str output,
+                              cyto_str options,
+                              struct cyto_pp_result **out,
+                              struct cyto_error **err);
+
+/**
+ * Quality control, filters, size factors, logarithm, variable genes and components in one go, in two passes over
+ * the counts up to the variable genes. An option a step, which holds the options of that step: "qc",
+ * "filter_cells", "filter_genes" (any number of thresholds, all must be passed), "normalize_total", "log1p"
+ * ("base"), "highly_variable_genes", "pca"; null leaves a step out (not the size factors and the logarithm). Filters
+ * are left out unless they are named. Beside them "materialize" (true; false: counts stay, `obs/norm_factor` and
+ * `uns/log1p_virtual` say how to normalise them) and "guard" (true: data that are log-transformed already are
+ * `CYTO_STATE`). Tables "obs", "var" (metrics, all cells and genes of the input), "hvg" (a row a gene of the output);
+ * arrays of `cyto_pp_normalize_total`, `cyto_pp_highly_variable_genes` and `cyto_pp_pca`, of the cells and genes that
+ * stay. Report: "n_cells", "n_genes", "n_cells_kept", "n_genes_kept", "target_sum", "n_empty_cells",
+ * "n_excluded_genes", "n_highly_variable", "n_comps", "variance_ratio", "seen", "warnings".
+ */
+CYTO_API
+cyto_status cyto_pp_preprocess(const struct cyto_context *ctx,
+                               cyto_str input,
+                               cyto_str output,
+                               cyto_str options,
+                               struct cyto_pp_result **out,
+                               struct cyto_error **err);
+
+/**
+ * Writes the matrix in another layout, chunking or compression; indices ascend, duplicates are summed, zeros are
+ * left out. Options: "layout" ("csr", "csc", "dense"; null = as it is), "chunk" (65536 elements), "layer".
+ */
+CYTO_API
+cyto_status cyto_pp_convert(const struct cyto_context *ctx,
+                            cyto_str input,
+                            cyto_str output,
+                            cyto_str options,
+                            struct cyto_pp_result **out,
+                            struct cyto_error **err);
+
+/**
+ * Everything that is wrong with a file, in one reading of every matrix. A file that can be opened gives a
+ * result whatever else is wrong. Report: "faults" (objects with "member", "reason", "message"; none for a good
+ * file), "warnings", "matrices".
+ */
+CYTO_API
+cyto_status cyto_pp_validate(const struct cyto_context *ctx,
+                             cyto_str input,
+                             struct cyto_pp_result **out,
+                             struct cyto_error **err);
+
+/**
+ * Keeps the cells and genes whose flag is not 0, in every member of the file. `cells` has a flag for each of the
+ * `n_cells` cells of the input, `genes` for each of its `n_genes` genes; NULL with 0 keeps all. `options` may
+ * hold those of the output only; see `cyto_pp_qc`. Report: "n_cells_kept", "n_genes_kept" (null where all were).
+ */
+CYTO_API
+cyto_status cyto_pp_subset(const struct cyto_context *ctx,
+                           cyto_str input,
+                           cyto_str output,
+                           const uint8_t *cells,
+                           size_t n_cells,
+                           const uint8_t *genes,
+                           size_t n_genes,
+                           cyto_str options,
+                           struct cyto_pp_result **out,
+                           struct cyto_error **err);
+
+/**
+ * Writes an open dataset (10x, Matrix Market, CSV, Visium) as an `.h5ad`: counts as CSR of 32-bit floats, the
+ * tables of cells and genes, coordinates as `obsm/spatial`. Options: "compression" ("gzip"; see `cyto_pp_qc`).
+ * `output` is made or replaced as a whole and is as it was when the call fails.
+ */
+CYTO_API
+cyto_status cyto_dataset_write_h5ad(const struct cyto_context *ctx,
+                                    const struct cyto_dataset *dataset,
+                                    cyto_str output,
+                                    cyto_str options,
+                                    struct cyto_error **err);
+
+/**
+ * Quality control metrics of counts in memory, as `cyto_pp_qc` has them; groups of genes are those of
+ * `input`. Options: "expr_type", "var_type", "percent_top", "log1p", "wide", "canonicalize", "allow_nonfinite".
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_qc(const struct cyto_context *ctx,
+                              const struct cyto_pp_input *input,
+                              cyto_str options,
+                              struct cyto_pp_result **out,
+                              struct cyto_error **err);
+
+/**
+ * Size factors of counts in memory, as `cyto_pp_normalize_total` has them. Options: "target_sum",
+ * "exclude_highly_expressed", "max_fraction", "median_over", "canonicalize", "allow_nonfinite".
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_size_factors(const struct cyto_context *ctx,
+                                        const struct cyto_pp_input *input,
+                                        cyto_str options,
+                                        struct cyto_pp_result **out,
+                                        struct cyto_error **err);
+
+/**
+ * Highly variable genes of counts in memory, as `cyto_pp_highly_variable_genes` has them; labels are batches
+ * and need names of the genes. Options: those of that function, but for "batch_key", "layer", "subset" and those
+ * of the output. Flavours that look at logarithms want "normalize_total" (true, or an object with the options of
+ * `cyto_pp_matrix_size_factors`) and "log1p" (true, or an object with "base"), which are done on the way; both
+ * are off unless named.
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_highly_variable_genes(const struct cyto_context *ctx,
+                                                 const struct cyto_pp_input *input,
+                                                 cyto_str options,
+                                                 struct cyto_pp_result **out,
+                                                 struct cyto_error **err);
+
+/**
+ * Principal components of counts in memory, as `cyto_pp_pca` has them, of the genes in `mask_var`. Also array
+ * "scores" (f64, cells x components). Options: "n_comps", "zero_center", "svd_solver", "random_state",
+ * "canonicalize", "allow_nonfinite", and "normalize_total" and "log1p" as in
+ * `cyto_pp_matrix_highly_variable_genes`.
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_pca(const struct cyto_context *ctx,
+                               const struct cyto_pp_input *input,
+                               cyto_str options,
+                               struct cyto_pp_result **out,
+                               struct cyto_error **err);
+
+/**
+ * Pseudobulk of counts in memory, as `cyto_pp_aggregate` has it, by the labels of `input`; the key's column in
+ * table "groups" is "label". Options: "func", "dof", "canonicalize", "allow_nonfinite".
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_aggregate(const struct cyto_context *ctx,
+                                     const struct cyto_pp_input *input,
+                                     cyto_str options,
+                                     struct cyto_pp_result **out,
+                                     struct cyto_error **err);
+
+/**
+ * Exact nearest neighbours of cells by their coordinates (row-major, `n_cells` x `n_dims`), and UMAP's weights.
+ * Option "n_neighbors" (15, the cell itself included). With k = n_neighbors - 1, arrays "indices" (u32, cells x
+ * k), "distances" (f64, cells x k), and both sparse matrices of cells x cells: "distances_indptr",
+ * "connectivities_indptr" (u64), "distances_indices", "connectivities_indices" (u32), "distances_values",
+ * "connectivities_values" (f64). Report: "n_cells", "n_neighbors".
+ */
+CYTO_API
+cyto_status cyto_pp_coordinates_neighbors(const struct cyto_context *ctx,
+                                          const double *coordinates,
+                                          size_t n_cells,
+                                          size_t n_dims,
+                                          cyto_str options,
+                                          struct cyto_pp_result **out,
+                                          struct cyto_error **err);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -1550,7 +2347,11 @@ void cyto_partial_free(struct cyto_partial *partial);
 #define CYTO_BLOCK_SOURCE_INIT {sizeof(cyto_block_source), 0, 0, NULL, NULL, NULL, NULL, 0}
 #define CYTO_CONTEXT_OPTIONS_INIT {sizeof(cyto_context_options), 0, 100, 1, 0, NULL}
 #define CYTO_DENSE_VIEW_INIT {sizeof(cyto_dense_view), 0, 0, 0, 0, 0, 0, NULL}
+#define CYTO_DESEQ_INPUT_INIT \
+    {sizeof(cyto_deseq_input), NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}
 #define CYTO_OPEN_OPTIONS_INIT {sizeof(cyto_open_options), NULL, NULL, 0, 0, 0, 0}
+#define CYTO_PP_INPUT_INIT \
+    {sizeof(cyto_pp_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
 #define CYTO_RCTD_FILES_INIT {sizeof(cyto_rctd_files), NULL, NULL, NULL, NULL, NULL, NULL}
 #define CYTO_REFERENCE_INPUT_INIT \
     {sizeof(cyto_reference_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}

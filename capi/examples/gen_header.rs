@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The order of the header: what a reader needs first comes first.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 24] = [
     "version",
     "status",
     "error",
@@ -23,6 +23,14 @@ const SOURCES: [&str; 16] = [
     "rctd",
     "results",
     "partial",
+    "rows",
+    "deseq_samples",
+    "deseq",
+    "deseq_results",
+    "preprocess/result",
+    "preprocess/files",
+    "preprocess/input",
+    "preprocess/matrices",
 ];
 
 fn main() -> ExitCode {

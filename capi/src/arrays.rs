@@ -82,6 +82,10 @@ impl Lent {
         Lent::list(cyto_dtype::CYTO_F64, values)
     }
 
+    pub(crate) fn i32s(values: &[i32]) -> Self {
+        Lent::list(cyto_dtype::CYTO_I32, values)
+    }
+
     pub(crate) fn u32s(values: &[u32]) -> Self {
         Lent::list(cyto_dtype::CYTO_U32, values)
     }
@@ -105,11 +109,16 @@ impl Lent {
 
     /// Row-major.
     pub(crate) fn matrix(values: &[f64], n_columns: usize) -> Self {
+        Lent::f64s(values).in_columns(n_columns)
+    }
+
+    /// A list as a row-major matrix.
+    pub(crate) fn in_columns(self, n_columns: usize) -> Self {
         Lent {
             n_dims: 2,
-            n_rows: values.len().checked_div(n_columns).unwrap_or(0),
+            n_rows: self.n_rows.checked_div(n_columns).unwrap_or(0),
             n_columns,
-            ..Lent::f64s(values)
+            ..self
         }
     }
 

@@ -93,6 +93,10 @@ impl cyto_dataset {
         self.obs.index.clone()
     }
 
+    pub(crate) fn tables(&self) -> (&Table, &Table) {
+        (&self.obs, &self.var)
+    }
+
     pub(crate) fn gene_names(&self) -> Vec<String> {
         self.var.index.clone()
     }

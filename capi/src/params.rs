@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 
 use engine::Error;
 use engine::rctd::RctdOptions;
@@ -19,14 +20,15 @@ use crate::text::{self, CytoStr, c_string, utf8};
 #[allow(non_camel_case_types)]
 pub struct cyto_rctd_options {
     pub(crate) inner: RctdOptions,
-    json: CString,
+    /// Made when it is asked for: lists of entries may be long.
+    json: OnceLock<CString>,
 }
 
 impl cyto_rctd_options {
     fn new(inner: RctdOptions) -> Self {
         cyto_rctd_options {
-            json: c_string(&inner.to_json()),
             inner,
+            json: OnceLock::new(),
         }
     }
 
@@ -123,11 +125,66 @@ pub extern "C" fn cyto_rctd_options_set_sigma_pixels(
     })
 }
 
+/// Sets `sigma_entries`: for every round of the search for sigma, the matrix entries that are scored, as
+/// indices into regression genes x sigma pixels with the gene running fastest. Round r has the
+/// entries `offsets[r]` to `offsets[r + 1]` of `entries`; `offsets` holds n_rounds + 1 ascending numbers
+/// from 0. Copied; NULL with 0 rounds goes back to the seeded sample.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_rctd_options_set_sigma_entries(
+    options: Option<&mut cyto_rctd_options>,
+    offsets: *const u64,
+    n_rounds: usize,
+    entries: *const u64,
+    n_entries: usize,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    guard(err, || {
+        let options = required_mut(options)?;
+        let n_offsets = if n_rounds == 0 { 0 } else { n_rounds + 1 };
+        // SAFETY: the header asks for arrays of these lengths.
+        let (offsets, entries) = unsafe {
+            (
+                text::slice("offsets", offsets, n_offsets)?,
+                text::slice("entries", entries, n_entries)?,
+            )
+        };
+        let mut inner = options.inner.clone();
+        inner.sigma_entries = rounds(offsets, entries)?;
+        inner.check()?;
+        *options = cyto_rctd_options::new(inner);
+        Ok(())
+    })
+}
+
+/// Cuts entries into rounds; `None` for no rounds.
+fn rounds(offsets: &[u64], entries: &[u64]) -> Result<Option<Vec<Vec<u64>>>, Failure> {
+    let ends_right = match offsets {
+        [] => entries.is_empty(),
+        [first, .., last] => *first == 0 && *last == entries.len() as u64,
+        [_] => false,
+    };
+    if !ends_right || offsets.windows(2).any(|pair| pair[0] > pair[1]) {
+        return Err(Error::argument(
+            "offsets",
+            format!(
+                "must ascend from 0 to n_entries = {} in n_rounds + 1 numbers",
+                entries.len()
+            ),
+        )
+        .into());
+    }
+    let cut = |pair: &[u64]| entries[pair[0] as usize..pair[1] as usize].to_vec();
+    let rounds: Vec<Vec<u64>> = offsets.windows(2).map(cut).collect();
+    Ok((!rounds.is_empty()).then_some(rounds))
+}
+
 /// Every option with its value, defaults included, as a JSON object. Borrowed from `options` until it is
 /// changed or freed; "{}" for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_rctd_options_to_json(options: Option<&cyto_rctd_options>) -> *const c_char {
-    options.map_or(c"{}".as_ptr(), |o| o.json.as_ptr())
+    options.map_or(c"{}".as_ptr(), |o| {
+        o.json.get_or_init(|| c_string(&o.inner.to_json())).as_ptr()
+    })
 }
 
 #[cfg(test)]
@@ -154,8 +211,7 @@ mod tests {
     fn options_change_by_name_and_read_back() {
         let options = changed(json!({"umi_min": 50, "cell_types": ["B", "T"]})).expect("known");
         assert_eq!(options.inner.umi_min, 50.0);
-        let read: Value =
-            serde_json::from_str(options.json.to_str().expect("UTF-8")).expect("JSON");
+        let read: Value = serde_json::from_str(&options.inner.to_json()).expect("JSON");
         assert_eq!(read["cell_types"], json!(["B", "T"]));
         assert_eq!(read["max_multi_types"], json!(4));
     }

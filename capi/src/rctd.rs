@@ -213,6 +213,22 @@ pub extern "C" fn cyto_rctd_free(rctd: Option<repr_c::Box<cyto_rctd>>) {
     or((), || drop(rctd));
 }
 
+/// Replaces the options for the steps to come; NULL = spacexr's defaults. Those that choose pixels, genes and
+/// types must stay as they were at creation. Steps whose options change have to be done again; sigma stays
+/// when option `sigma` is the one that was found.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_rctd_set_options(
+    rctd: Option<&cyto_rctd>,
+    options: Option<&cyto_rctd_options>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    guard(err, || {
+        required("rctd", rctd)?
+            .tissue
+            .set_options(options_of(options))
+    })
+}
+
 /// Second step: estimates platform effects.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_rctd_fit_bulk(
@@ -268,7 +284,7 @@ pub extern "C" fn cyto_rctd_sigma(rctd: Option<&cyto_rctd>) -> u32 {
 /// The options in force as a JSON object. Borrowed from `rctd`; "{}" for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_rctd_config_json(rctd: Option<&cyto_rctd>) -> *const c_char {
-    rctd.map_or(c"{}".as_ptr(), |rctd| rctd.tissue.options_json().as_ptr())
+    rctd.map_or(c"{}".as_ptr(), |rctd| rctd.tissue.options_json())
 }
 
 /// Lends an array of an RCTD object. Of the input: "barcodes" (text), "n_umi" (f64), "coords" (f64, pixels x 2),

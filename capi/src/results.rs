@@ -11,10 +11,12 @@ use safer_ffi::{derive_ReprC, prelude::repr_c};
 
 use crate::arrays::{Lent, Named, cyto_array, lend};
 use crate::arrow::{self, ArrowArrayStream};
+use crate::context::{cyto_context, with_context};
+use crate::dataset::{cyto_open_options, open_options};
 use crate::error::{Failure, cyto_error};
 use crate::guard::{guard, or, required};
 use crate::status::cyto_status;
-use crate::text::{CytoStr, StringList, utf8};
+use crate::text::{self, CytoStr, StringList, utf8};
 use crate::types::cyto_rctd_mode;
 
 /// Results of RCTD, one row per kept pixel in the order of the input. Readable from several threads.
@@ -198,6 +200,33 @@ pub extern "C" fn cyto_rctd_results_array(
 ) -> cyto_status {
     // SAFETY: the header asks for a struct of `struct_size` bytes.
     unsafe { lend(results, &ARRAYS, name, out, err) }
+}
+
+/// Writes the `.h5ad` file `path`: a copy of the spatial input with the results in `obs`, `obsm` and `uns` under the
+/// keys of rctd-py's command line (`rctd_weights`, `rctd_dominant_type`, ...). `spatial_path` is the file or folder
+/// that the run read, `spatial_open` (may be NULL) what it took from it; from other formats than `.h5ad` a new file is
+/// made. `path` may be `spatial_path`. The file appears whole or not at all; it needs no memory for the counts.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_rctd_results_write_h5ad(
+    ctx: Option<&cyto_context>,
+    results: Option<&cyto_rctd_results>,
+    spatial_path: CytoStr<'_>,
+    spatial_open: *const cyto_open_options,
+    path: CytoStr<'_>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    guard(err, || -> Result<(), Failure> {
+        let results = required("results", results)?;
+        let spatial = text::path("spatial_path", spatial_path)?;
+        let target = text::path("path", path)?;
+        // SAFETY: the header asks for NULL or a struct of `struct_size` bytes.
+        let open_with = unsafe { open_options(spatial_open) }?;
+        with_context(ctx, |ctx| {
+            Ok(results
+                .inner
+                .write_h5ad(ctx, &spatial, &open_with, &target)?)
+        })
+    })
 }
 
 /// A whole table as an Arrow stream, which the caller releases; barcodes are its first column. "results":

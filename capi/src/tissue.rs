@@ -2,11 +2,11 @@
 //!
 //! A step that panics poisons the lock: the handle then answers `CYTO_STATE`, and its arrays stay readable.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CString, c_char};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use engine::Context;
-use engine::rctd::Rctd;
+use engine::rctd::{Rctd, RctdOptions};
 
 use crate::arrays::{Lent, Named};
 use crate::error::Failure;
@@ -15,7 +15,8 @@ use crate::text::{StringList, c_string};
 /// RCTD on one tissue, shared.
 pub(crate) struct Tissue {
     rctd: Mutex<Rctd<'static>>,
-    options: CString,
+    /// Options in force last; earlier ones may be on loan.
+    options: Mutex<Vec<CString>>,
     cell_types: StringList,
     barcodes: StringList,
     genes_bulk: StringList,
@@ -26,8 +27,34 @@ pub(crate) struct Tissue {
     kept: Vec<u32>,
     fates: Vec<u8>,
     /// Results of the steps; a step done again adds to them, since arrays of the first may be on loan.
-    bulk: Mutex<Vec<Bulk>>,
-    sigma: Mutex<Vec<Sigma>>,
+    bulk: Mutex<Steps<Bulk>>,
+    sigma: Mutex<Steps<Sigma>>,
+}
+
+/// Results of a step, each time that it was done; they never move.
+struct Steps<T> {
+    done: Vec<T>,
+    is_current: bool,
+}
+
+impl<T> Default for Steps<T> {
+    fn default() -> Self {
+        Steps {
+            done: Vec::new(),
+            is_current: false,
+        }
+    }
+}
+
+impl<T> Steps<T> {
+    fn push(&mut self, step: T) {
+        self.done.push(step);
+        self.is_current = true;
+    }
+
+    fn last(&self) -> Option<&T> {
+        self.done.last().filter(|_| self.is_current)
+    }
 }
 
 struct Bulk {
@@ -44,7 +71,7 @@ struct Sigma {
 impl Tissue {
     pub(crate) fn new(rctd: Rctd<'static>) -> Self {
         Tissue {
-            options: c_string(&rctd.options().to_json()),
+            options: Mutex::new(vec![c_string(&rctd.options().to_json())]),
             cell_types: StringList::new(rctd.cell_types()),
             barcodes: StringList::new(rctd.barcodes()),
             genes_bulk: StringList::new(&rctd.genes_bulk()),
@@ -81,6 +108,7 @@ impl Tissue {
                 proportions: fit.proportions.clone(),
                 profiles: fit.profiles.clone(),
             });
+            lock(&self.sigma).is_current &= rctd.sigma().is_some();
             Ok(())
         })
     }
@@ -97,12 +125,25 @@ impl Tissue {
         })
     }
 
+    pub(crate) fn set_options(&self, options: RctdOptions) -> Result<(), Failure> {
+        self.with(|rctd| {
+            rctd.set_options(options)?;
+            lock(&self.options).push(c_string(&rctd.options().to_json()));
+            lock(&self.bulk).is_current &= rctd.bulk().is_some();
+            lock(&self.sigma).is_current &= rctd.sigma().is_some();
+            Ok(())
+        })
+    }
+
     pub(crate) fn sigma(&self) -> u32 {
         lock(&self.sigma).last().map_or(0, |fit| fit.key)
     }
 
-    pub(crate) fn options_json(&self) -> &CStr {
-        &self.options
+    /// Lives as long as the handle.
+    pub(crate) fn options_json(&self) -> *const c_char {
+        lock(&self.options)
+            .last()
+            .map_or(c"{}".as_ptr(), |json| json.as_ptr())
     }
 
     fn of_bulk(&self, lend: impl FnOnce(&Bulk) -> Lent) -> Option<Lent> {

@@ -82,6 +82,10 @@ static void null_everywhere(cyto_context *ctx) {
           cyto_rctd_create(ctx, NULL, NULL, NULL, &(cyto_rctd *){NULL}, &err));
     FAILS(CYTO_INVALID_ARGUMENT, "rctd", cyto_rctd_fit_bulk(ctx, NULL, &err));
     FAILS(CYTO_INVALID_ARGUMENT, "rctd", cyto_rctd_choose_sigma(ctx, NULL, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "results",
+          cyto_rctd_results_write_h5ad(ctx, NULL, "a.h5ad", NULL, "b.h5ad", &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "options",
+          cyto_rctd_options_set_sigma_entries(NULL, NULL, 0, NULL, 0, &err));
     FAILS(CYTO_INVALID_ARGUMENT, "rctd",
           cyto_rctd_fit_pixels(ctx, NULL, 0, &(cyto_rctd_results *){NULL}, &err));
     FAILS(CYTO_INVALID_ARGUMENT, "rctd", cyto_rctd_plan(NULL, 0, &(cyto_plan *){NULL}, &err));
@@ -334,6 +338,15 @@ static void wrong_inputs(cyto_context *ctx, const struct simulation *sim,
           cyto_rctd_create(ctx, spatial, reference, options, &rctd, &err));
     const uint64_t rows[] = {0, 1, 2, 1000000};
     OK(cyto_rctd_options_set_json(options, "{\"cell_min_instance\": 25}", &err));
+    const uint64_t offsets[] = {0, 2, 4}, backwards[] = {0, 5, 4};
+    OK(cyto_rctd_options_set_sigma_entries(options, offsets, 2, rows, 4, &err));
+    CHECK(strstr(cyto_rctd_options_to_json(options), "[[0,1],[2,1000000]]") != NULL);
+    FAILS(CYTO_INVALID_ARGUMENT, "offsets",
+          cyto_rctd_options_set_sigma_entries(options, backwards, 2, rows, 4, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "offsets",
+          cyto_rctd_options_set_sigma_entries(options, offsets, 2, rows, 3, &err));
+    OK(cyto_rctd_options_set_sigma_entries(options, NULL, 0, NULL, 0, &err));
+    CHECK(strstr(cyto_rctd_options_to_json(options), "\"sigma_entries\":null") != NULL);
     OK(cyto_rctd_options_set_sigma_pixels(options, rows, 4, &err));
     FAILS(CYTO_INVALID_ARGUMENT, "1000000",
           cyto_rctd_run(ctx, spatial, reference, options, 0, &results, &err));

@@ -3,58 +3,12 @@
  * Usage: files FOLDER (an empty one that may be written to).
  */
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "results_equal.h"
 #include "simulate.h"
 
 enum { N_PIXELS = 90 };
-
-static FILE *create(const char *folder, const char *name) {
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    if (file == NULL) {
-        perror(path);
-        exit(1);
-    }
-    return file;
-}
-
-static void write_names(const char *folder, const char *name, char *const *names, int64_t n) {
-    FILE *file = create(folder, name);
-    for (int64_t i = 0; i < n; i++) fprintf(file, "%s\n", names[i]);
-    fclose(file);
-}
-
-/* Genes x cells, from 1, as 10x writes them. */
-static void write_folder(const char *folder, const struct simulation *sim,
-                         const struct counts *counts, char *const *cells) {
-    mkdir(folder, 0755);
-    FILE *file = create(folder, "matrix.mtx");
-    fprintf(file, "%%%%MatrixMarket matrix coordinate integer general\n%d %lld %lld\n", N_GENES,
-            (long long)counts->n_cells, (long long)counts->n_entries);
-    for (int64_t cell = 0; cell < counts->n_cells; cell++)
-        for (int32_t e = counts->starts[cell]; e < counts->starts[cell + 1]; e++)
-            fprintf(file, "%d %lld %.0f\n", counts->genes[e] + 1, (long long)cell + 1,
-                    counts->values[e]);
-    fclose(file);
-    write_names(folder, "barcodes.tsv", cells, counts->n_cells);
-    write_names(folder, "genes.tsv", sim->gene_names, N_GENES);
-}
-
-static void write_tables(const char *spatial, const char *reference, const struct simulation *sim) {
-    FILE *file = create(spatial, "coords.csv");
-    fprintf(file, "barcode,x,y\n");
-    for (int64_t i = 0; i < N_PIXELS; i++)
-        fprintf(file, "%s,%.0f,%.0f\n", sim->pixel_names[i], sim->coords[2 * i],
-                sim->coords[2 * i + 1]);
-    fclose(file);
-    file = create(reference, "cells.csv");
-    fprintf(file, "barcode,cell_type\n");
-    for (int i = 0; i < N_CELLS; i++)
-        fprintf(file, "%s,%s\n", sim->cell_names[i], sim->type_names[sim->labels[i]]);
-    fclose(file);
-}
 
 /* Every array that a dataset lends, and its table obs. */
 static void the_dataset(cyto_context *ctx, const char *path, const struct simulation *sim) {
@@ -83,15 +37,31 @@ static void the_dataset(cyto_context *ctx, const char *path, const struct simula
     cyto_matrix_free(counts);
 }
 
+/* The results stand in the file, beside the counts. */
+static void the_output(cyto_context *ctx, const char *path) {
+    cyto_dataset *dataset = NULL;
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema;
+    int found = 0;
+    OK(cyto_dataset_open(ctx, path, NULL, &dataset, &err));
+    CHECK(strstr(cyto_dataset_info_json(dataset), "obsm/rctd_weights_doublet") != NULL);
+    OK(cyto_dataset_table_arrow(dataset, "obs", &stream, &err));
+    CHECK(stream.get_schema(&stream, &schema) == 0);
+    for (int64_t i = 0; i < schema.n_children; i++)
+        found += strcmp(schema.children[i]->name, "rctd_spot_class") == 0;
+    CHECK(found == 1);
+    schema.release(&schema);
+    stream.release(&stream);
+    cyto_dataset_free(dataset);
+}
+
 int main(int argc, char **argv) {
     char spatial_path[512], reference_path[512];
     if (argc != 2) return 2;
     snprintf(spatial_path, sizeof spatial_path, "%s/spatial", argv[1]);
     snprintf(reference_path, sizeof reference_path, "%s/reference", argv[1]);
     struct simulation *sim = simulate(N_PIXELS);
-    write_folder(spatial_path, sim, &sim->pixels, sim->pixel_names);
-    write_folder(reference_path, sim, &sim->cells, sim->cell_names);
-    write_tables(spatial_path, reference_path, sim);
+    simulation_write(sim, spatial_path, reference_path);
     cyto_context *ctx = context_of(2);
     the_dataset(ctx, spatial_path, sim);
     /* In one call from arrays, in one call from files, and from datasets. */
@@ -125,6 +95,16 @@ int main(int argc, char **argv) {
     cyto_dataset_free(pixels);
     OK(cyto_rctd_run(ctx, spatial, reference, options, CYTO_RCTD_DOUBLET, &results, &err));
     CHECK(same_results(expected, results));
+    char written[512];
+    snprintf(written, sizeof written, "%s/out.h5ad", argv[1]);
+    FAILS(CYTO_INVALID_ARGUMENT, "pixels",
+          cyto_rctd_results_write_h5ad(ctx, results, reference_path, NULL, written, &err));
+    CHECK(access(written, F_OK) != 0);
+    OK(cyto_rctd_results_write_h5ad(ctx, results, spatial_path, NULL, written, &err));
+    the_output(ctx, written);
+    /* Once more, into the file itself. */
+    OK(cyto_rctd_results_write_h5ad(ctx, results, written, NULL, written, &err));
+    the_output(ctx, written);
     cyto_rctd_results_free(results);
     files.cell_type_column = "no such column";
     FAILS(CYTO_NOT_FOUND, "no such column",

@@ -469,6 +469,32 @@ static void cancel_from_another_thread(void) {
 
 /* ---- the arrays of an object ---- */
 
+/* Counts that were lent come back, in pieces. */
+static void read_back(cyto_context *ctx, const struct simulation *sim) {
+    const cyto_sparse_view view = view_of(&sim->pixels);
+    cyto_matrix *matrix = NULL;
+    cyto_rows *rows = NULL;
+    cyto_array starts = CYTO_ARRAY_INIT, values = CYTO_ARRAY_INIT;
+    uint64_t n = 0;
+    OK(cyto_matrix_from_view(ctx, &view, &matrix, &err));
+    for (int64_t first = 0; first < N_PIXELS; first += 7) {
+        int64_t cells = first + 7 < N_PIXELS ? 7 : N_PIXELS - first;
+        OK(cyto_matrix_read(ctx, matrix, first, cells, &rows, &err));
+        OK(cyto_rows_array(rows, "indptr", &starts, &err));
+        OK(cyto_rows_array(rows, "values", &values, &err));
+        CHECK(starts.dtype == CYTO_U64 && starts.n_rows == (size_t)cells + 1);
+        CHECK(values.n_rows == ((const uint64_t *)starts.data)[cells]);
+        n += values.n_rows;
+        cyto_rows_free(rows);
+    }
+    CHECK(n == (uint64_t)sim->pixels.n_entries);
+    FAILS(CYTO_INVALID_ARGUMENT, "cells.n", cyto_matrix_read(ctx, matrix, 1, N_PIXELS, &rows, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "matrix", cyto_matrix_read(ctx, NULL, 0, 1, &rows, &err));
+    CHECK(rows == NULL);
+    cyto_rows_free(NULL);
+    cyto_matrix_free(matrix);
+}
+
 static void arrays_of_an_object(const struct simulation *sim) {
     cyto_context *ctx = context_of(1);
     cyto_reference *reference = reference_of(ctx, sim);
@@ -497,7 +523,21 @@ static void arrays_of_an_object(const struct simulation *sim) {
     OK(cyto_rctd_array(rctd, "sigma_keys", &array, &err));
     CHECK(array.n_rows >= 1 &&
           ((const uint32_t *)array.data)[array.n_rows - 1] == cyto_rctd_sigma(rctd));
-    CHECK(strstr(cyto_rctd_config_json(rctd), "\"umi_min\":100") != NULL);
+    const char *config = cyto_rctd_config_json(rctd);
+    CHECK(strstr(config, "\"umi_min\":100") != NULL);
+    /* Options of later steps can change; the old text stays on loan. */
+    cyto_rctd_options *options = given_sigma();
+    OK(cyto_rctd_set_options(rctd, options, &err));
+    CHECK(cyto_rctd_sigma(rctd) == 0);
+    CHECK(strstr(config, "\"sigma\":null") != NULL);
+    CHECK(strstr(cyto_rctd_config_json(rctd), "\"sigma\":40") != NULL);
+    OK(cyto_rctd_choose_sigma(ctx, rctd, &err));
+    CHECK(cyto_rctd_sigma(rctd) == 40);
+    OK(cyto_rctd_options_set(options, "umi_min", "50", &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "umi_min", cyto_rctd_set_options(rctd, options, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "rctd", cyto_rctd_set_options(NULL, options, &err));
+    cyto_rctd_options_free(options);
+    read_back(ctx, sim);
     OK(cyto_reference_array(reference, "cells_per_type", &array, &err));
     CHECK(array.dtype == CYTO_U64 && ((const uint64_t *)array.data)[0] == CELLS_PER_TYPE);
     cyto_rctd_free(rctd);

@@ -84,7 +84,7 @@ host() {
     name=$1 std=$2
     shift 2
     gcc -std="$std" -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$name.c" tests/abi/simulate.c \
-        -o "$out/$name" -L"$lib" -lcytosol -Wl,-rpath,"$PWD/$out" -pthread &&
+        -o "$out/$name" -L"$lib" -lcytosol -Wl,-rpath,"$PWD/$out" -pthread -lm &&
         timeout 300 "$out/$name" "$@"
 }
 
@@ -92,6 +92,12 @@ files() {
     rm -rf "$out/files_in"
     mkdir -p "$out/files_in"
     host files c11 "$out/files_in"
+}
+
+preprocess() {
+    rm -rf "$out/preprocess_in"
+    mkdir -p "$out/preprocess_in"
+    host preprocess c11 "$out/preprocess_in"
 }
 
 panics() {
@@ -103,15 +109,15 @@ panics() {
 valgrind_part() {
     have valgrind || skip "valgrind is missing (Debian: valgrind)"
     libs=$(static_libs) || return 1
-    rm -rf "$out/files_in"
-    mkdir -p "$out/files_in"
-    for name in arrow edge files panic_host; do
+    rm -rf "$out/files_in" "$out/preprocess_in"
+    mkdir -p "$out/files_in" "$out/preprocess_in"
+    for name in arrow edge files preprocess panic_host; do
         archive="$lib/libcytosol.a"
         [ $name = panic_host ] && archive="$lib/examples/libinject.a"
         gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$name.c" tests/abi/simulate.c \
             "$archive" $libs -o "$out/static_$name" || return 1
         arguments=
-        [ $name = files ] && arguments="$out/files_in"
+        case $name in files | preprocess) arguments="$out/${name}_in" ;; esac
         timeout 1200 valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
             --suppressions=tests/abi/valgrind.supp --error-exitcode=9 "$out/static_$name" $arguments ||
             { echo "$name: $?"; return 1; }
@@ -158,14 +164,16 @@ fuzz() {
     return 1
 }
 
-all="build header symbols soname abidiff languages rctd_host edge arrow files fork panic gates valgrind
-instrumented sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
+all="build header symbols soname abidiff languages rctd_host deseq edge arrow files preprocess fork panic gates
+valgrind instrumented sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
 for chosen in ${*:-$all}; do
     case $chosen in
     abidiff) part abidiff abidiff_part ;;
     rctd_host) part rctd_host host rctd_host c11 && grep -h "^cancel\|^truth" "$out/rctd_host.log" | sed 's/^/     /' ;;
+    deseq) part deseq host deseq c11 && grep -h "^cancel\|^truth" "$out/deseq.log" | sed 's/^/     /' ;;
     edge | fork) part "$chosen" host "$chosen" c11 ;;
     arrow) part arrow host arrow c17 ;;
+    preprocess) part preprocess preprocess && grep -h "^cancelled" "$out/preprocess.log" | sed 's/^/     /' ;;
     panic) part panic panics ;;
     gates) part gates sh tests/abi/gates_fail.sh ;;
     valgrind) part valgrind valgrind_part ;;

@@ -1,5 +1,7 @@
 #include "simulate.h"
 
+#include <sys/stat.h>
+
 #include "check.h"
 
 /* A linear congruential generator: the same tissue everywhere. */
@@ -118,6 +120,59 @@ void simulation_free(struct simulation *sim) {
     free(sim->second);
     free(sim->coords);
     free(sim);
+}
+
+static FILE *create(const char *folder, const char *name) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    return file;
+}
+
+static void write_names(const char *folder, const char *name, char *const *names, int64_t n) {
+    FILE *file = create(folder, name);
+    for (int64_t i = 0; i < n; i++) fprintf(file, "%s\n", names[i]);
+    fclose(file);
+}
+
+/* Genes x cells, from 1, as 10x writes them. */
+static void write_folder(const char *folder, const struct simulation *sim,
+                         const struct counts *counts, char *const *cells) {
+    mkdir(folder, 0755);
+    FILE *file = create(folder, "matrix.mtx");
+    fprintf(file, "%%%%MatrixMarket matrix coordinate integer general\n%d %lld %lld\n", N_GENES,
+            (long long)counts->n_cells, (long long)counts->n_entries);
+    for (int64_t cell = 0; cell < counts->n_cells; cell++)
+        for (int32_t e = counts->starts[cell]; e < counts->starts[cell + 1]; e++)
+            fprintf(file, "%d %lld %.0f\n", counts->genes[e] + 1, (long long)cell + 1,
+                    counts->values[e]);
+    fclose(file);
+    write_names(folder, "barcodes.tsv", cells, counts->n_cells);
+    write_names(folder, "genes.tsv", sim->gene_names, N_GENES);
+}
+
+static void write_tables(const char *spatial, const char *reference, const struct simulation *sim) {
+    FILE *file = create(spatial, "coords.csv");
+    fprintf(file, "barcode,x,y\n");
+    for (int64_t i = 0; i < sim->pixels.n_cells; i++)
+        fprintf(file, "%s,%.0f,%.0f\n", sim->pixel_names[i], sim->coords[2 * i],
+                sim->coords[2 * i + 1]);
+    fclose(file);
+    file = create(reference, "cells.csv");
+    fprintf(file, "barcode,cell_type\n");
+    for (int i = 0; i < N_CELLS; i++)
+        fprintf(file, "%s,%s\n", sim->cell_names[i], sim->type_names[sim->labels[i]]);
+    fclose(file);
+}
+
+void simulation_write(const struct simulation *sim, const char *spatial, const char *reference) {
+    write_folder(spatial, sim, &sim->pixels, sim->pixel_names);
+    write_folder(reference, sim, &sim->cells, sim->cell_names);
+    write_tables(spatial, reference, sim);
 }
 
 cyto_sparse_view view_of(const struct counts *counts) {

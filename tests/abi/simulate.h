@@ -35,6 +35,9 @@ struct simulation {
 struct simulation *simulate(int64_t n_pixels);
 void simulation_free(struct simulation *sim);
 
+/* Folders with Matrix Market files, as 10x writes them, made when they are missing. */
+void simulation_write(const struct simulation *sim, const char *spatial, const char *reference);
+
 /* A view of counts as R has them: genes x cells, compressed by column. */
 cyto_sparse_view view_of(const struct counts *counts);
 

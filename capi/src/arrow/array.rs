@@ -54,6 +54,7 @@ fn of_column(table: &Arc<Table>, column: &Column, rows: Range<usize>) -> Result<
         Column::F64(v) => lent(v[rows.clone()].as_ptr().cast()),
         Column::F32(v) => lent(v[rows.clone()].as_ptr().cast()),
         Column::I64(v) => lent(v[rows.clone()].as_ptr().cast()),
+        Column::U64(v) => lent(v[rows.clone()].as_ptr().cast()),
         Column::I32(v) => lent(v[rows.clone()].as_ptr().cast()),
         Column::Bool(v) => of_bits(&v[rows]),
         Column::Text(v) => of_text(&v[rows])?,

@@ -34,6 +34,7 @@ fn of_column(name: &str, column: &Column) -> ArrowSchema {
         Column::F64(_) => "g",
         Column::F32(_) => "f",
         Column::I64(_) => "l",
+        Column::U64(_) => "L",
         Column::I32(_) => "i",
         Column::Bool(_) => "b",
         Column::Categorical(c) => {

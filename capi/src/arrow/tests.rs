@@ -27,6 +27,10 @@ fn table(n: usize) -> Table {
             Column::Bool((0..n).map(|i| i % 2 == 0).collect()),
         ),
         (
+            "total",
+            Column::U64((0..n as u64).map(|i| u64::MAX - i).collect()),
+        ),
+        (
             "note",
             Column::Text((0..n).map(|i| "x".repeat(i % 4)).collect()),
         ),
@@ -97,6 +101,7 @@ fn schema_names_and_types_every_column() {
         ("n", "l"),
         ("k", "i"),
         ("is_even", "b"),
+        ("total", "L"),
         ("note", "u"),
         ("type", "i"),
     ];
@@ -105,7 +110,7 @@ fn schema_names_and_types_every_column() {
         expected.map(|(n, f)| (n.to_owned(), f.to_owned()))
     );
     // SAFETY: the last child is the categorical.
-    let labels = unsafe { &**schema.children.add(7) };
+    let labels = unsafe { &**schema.children.add(8) };
     assert_eq!(labels.flags, NULLABLE_ORDERED);
     // SAFETY: a categorical has a dictionary.
     assert_eq!(text(unsafe { &*labels.dictionary }.format), "u");
@@ -140,14 +145,15 @@ fn batches_hold_the_values_and_outlive_the_stream() {
     );
     assert_eq!(buffer::<i64>(&second, 3, 1, 1), [start as i64]);
     assert_eq!(buffer::<u8>(&second, 5, 1, 2), [0b0101_0101, 0b01]);
-    let offsets = buffer::<i32>(&second, 6, 1, 11);
+    assert_eq!(buffer::<u64>(&second, 6, 1, 1), [u64::MAX - start as u64]);
+    let offsets = buffer::<i32>(&second, 7, 1, 11);
     let lengths: Vec<i32> = offsets.windows(2).map(|w| w[1] - w[0]).collect();
     assert_eq!(
         lengths,
         (0..10).map(|i| (start as i32 + i) % 4).collect::<Vec<_>>()
     );
-    let codes = buffer::<i32>(&second, 7, 1, 10);
-    let known = buffer::<u8>(&second, 7, 0, 2);
+    let codes = buffer::<i32>(&second, 8, 1, 10);
+    let known = buffer::<u8>(&second, 8, 0, 2);
     for i in 0..10 {
         let code = ((start + i) % 3) as i32 - 1;
         assert_eq!(known[i / 8] >> (i % 8) & 1 == 1, code >= 0);
@@ -155,7 +161,7 @@ fn batches_hold_the_values_and_outlive_the_stream() {
     }
     // SAFETY: the categorical's dictionary; then released once.
     unsafe {
-        let labels = &**second.children.add(7);
+        let labels = &**second.children.add(8);
         let missing = (start..start + 10).filter(|i| i % 3 == 0).count();
         assert_eq!(labels.null_count, missing as i64);
         let dictionary = &*labels.dictionary;

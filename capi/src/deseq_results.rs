@@ -1,0 +1,291 @@
+//! `cyto_deseq_results` and `cyto_deseq_transformed`: tables of comparisons, shrunken effects, and
+//! variance-stabilised counts.
+
+use std::ffi::{CString, c_char};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use engine::deseq::{
+    DeseqResults, PriorInfo, RlogPrior, Transformed, lfc_shrink, results, rlog, summary,
+    variance_stabilizing_transformation, vst,
+};
+use safer_ffi::{derive_ReprC, prelude::repr_c};
+use serde_json::{Value, json};
+
+use crate::arrays::{Lent, Named, cyto_array, lend};
+use crate::arrow::{self, ArrowArrayStream};
+use crate::context::{cyto_context, with_context};
+use crate::deseq::cyto_deseq;
+use crate::deseq_options::{self as options, Fields};
+use crate::error::{Failure, cyto_error};
+use crate::guard::{give, guard, or, required};
+use crate::status::cyto_status;
+use crate::text::{CytoStr, StringList, c_string};
+
+/// A table of results, one row a gene. Readable from several threads.
+#[derive_ReprC]
+#[repr(opaque)]
+#[allow(non_camel_case_types)]
+pub struct cyto_deseq_results {
+    inner: DeseqResults,
+    genes: StringList,
+    theta: Vec<f64>,
+    rejections: Vec<f64>,
+    info: CString,
+    summary: CString,
+}
+
+impl cyto_deseq_results {
+    fn new(inner: DeseqResults, prior: Option<&PriorInfo>) -> Self {
+        let steps = inner.filtering.as_ref().map_or(&[][..], |f| &f.steps);
+        cyto_deseq_results {
+            genes: StringList::new(&inner.genes),
+            theta: steps.iter().map(|step| step.theta).collect(),
+            rejections: steps.iter().map(|step| step.rejections as f64).collect(),
+            info: c_string(&info(&inner, prior).to_string()),
+            summary: c_string(&summary(&inner, None)),
+            inner,
+        }
+    }
+}
+
+fn info(results: &DeseqResults, prior: Option<&PriorInfo>) -> Value {
+    let notes = results.notes.iter();
+    let notes = notes.map(
+        |(name, note)| json!({"column": name, "type": note.kind, "description": note.description}),
+    );
+    json!({
+        "alpha": results.alpha,
+        "lfc_threshold": results.lfc_threshold,
+        "filter_threshold": results.filtering.as_ref().map(|f| f.threshold),
+        "filter_theta": results.filtering.as_ref().map(|f| f.theta),
+        "columns": notes.collect::<Vec<_>>(),
+        "prior": prior.map(|prior| match prior {
+            PriorInfo::Apeglm { scale, .. } => json!({"type": "apeglm", "scale": scale}),
+            PriorInfo::Ashr(prior) => json!({"type": "ashr", "sd": prior.sd, "pi": prior.pi}),
+            PriorInfo::Normal { names, variance } => {
+                json!({"type": "normal", "names": names, "variance": variance})
+            }
+        }),
+    })
+}
+
+/// The table of a comparison. `CYTO_STATE` before a test. Options: "contrast" (["factor", "level", "base"],
+/// {"numerators": [...], "denominators": [...]} or a number a coefficient) or "name" (a coefficient), "lfc_threshold",
+/// "alt_hypothesis", "list_values", "cooks_cutoff" (a number or false), "independent_filtering", "alpha", "filter",
+/// "theta", "p_adjust_method", "test", "add_mle", "compat" ("1.38", "1.44"). Free with `cyto_deseq_results_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_new(
+    ctx: Option<&cyto_context>,
+    deseq: Option<&cyto_deseq>,
+    options: CytoStr<'_>,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_deseq_results>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        let state = required("deseq", deseq)?.lock()?;
+        let options = options::results(Fields::parse(options)?)?;
+        with_context(ctx, |ctx| {
+            let table = results(ctx, &state.dataset, state.analysis()?, &options)?;
+            Ok(cyto_deseq_results::new(table, None))
+        })
+    })
+}
+
+/// Shrunken effects. `base` is the table of the same comparison; with NULL it is made. Options: "type" ("apeglm",
+/// "ashr", "normal"), "name" or "contrast" (one is needed), "svalue", "ape_adapt", "lfc_threshold", and the other
+/// options of results.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_lfc_shrink(
+    ctx: Option<&cyto_context>,
+    deseq: Option<&cyto_deseq>,
+    base: Option<&cyto_deseq_results>,
+    options: CytoStr<'_>,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_deseq_results>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        let state = required("deseq", deseq)?.lock()?;
+        let (target, options) = options::shrink(Fields::parse(options)?)?;
+        with_context(ctx, |ctx| {
+            let (data, analysis) = (&state.dataset, state.analysis()?);
+            let base = base.map(|base| &base.inner);
+            let made = lfc_shrink(ctx, data, analysis, &target, base, &options)?;
+            Ok(cyto_deseq_results::new(made.results, Some(&made.prior)))
+        })
+    })
+}
+
+/// Frees results. NULL is allowed. Arrow streams made from them stay valid; arrays on loan do not.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_free(results: Option<repr_c::Box<cyto_deseq_results>>) {
+    or((), || drop(results));
+}
+
+fn maybe(values: &Option<Vec<f64>>) -> Option<Lent> {
+    values.as_deref().map(Lent::f64s)
+}
+
+const RESULTS: [Named<cyto_deseq_results>; 11] = [
+    ("genes", |r| Some(Lent::text(&r.genes))),
+    ("baseMean", |r| Some(Lent::f64s(&r.inner.base_mean))),
+    ("log2FoldChange", |r| {
+        Some(Lent::f64s(&r.inner.log2_fold_change))
+    }),
+    ("lfcMLE", |r| maybe(&r.inner.lfc_mle)),
+    ("lfcSE", |r| Some(Lent::f64s(&r.inner.lfc_se))),
+    ("stat", |r| maybe(&r.inner.stat)),
+    ("pvalue", |r| maybe(&r.inner.pvalue)),
+    ("padj", |r| maybe(&r.inner.padj)),
+    ("svalue", |r| maybe(&r.inner.svalue)),
+    ("filter_theta", |r| Some(Lent::f64s(&r.theta))),
+    ("filter_num_rej", |r| Some(Lent::f64s(&r.rejections))),
+];
+
+/// Lends a column (f64, one a gene, NaN where missing): "baseMean", "log2FoldChange", "lfcMLE", "lfcSE", "stat",
+/// "pvalue", "padj", "svalue"; "genes" (text); of independent filtering "filter_theta" and "filter_num_rej".
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_array(
+    results: Option<&cyto_deseq_results>,
+    name: CytoStr<'_>,
+    out: *mut cyto_array,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    // SAFETY: the header asks for a struct of `struct_size` bytes.
+    unsafe { lend(results, &RESULTS, name, out, err) }
+}
+
+/// The table as an Arrow stream, which the caller releases; its first column is "gene", the others are DESeq2's. On
+/// failure `out->release` is NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_table_arrow(
+    results: Option<&cyto_deseq_results>,
+    out: *mut ArrowArrayStream,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    guard(err, || -> Result<(), Failure> {
+        // SAFETY: the header asks for memory for a stream.
+        unsafe { arrow::nothing(out) };
+        let table = required("results", results)?.inner.table()?;
+        // SAFETY: as above.
+        unsafe { arrow::export("gene", Arc::new(table), out) }
+    })
+}
+
+/// Level, threshold, independent filtering, a description of each column, and the prior of shrunken effects, as a
+/// JSON object. Borrowed from `results`; "{}" for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_info_json(
+    results: Option<&cyto_deseq_results>,
+) -> *const c_char {
+    results.map_or(c"{}".as_ptr(), |r| r.info.as_ptr())
+}
+
+/// How many genes go up and down, are outliers or have low counts, as text. Borrowed from `results`; "" for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_summary(
+    results: Option<&cyto_deseq_results>,
+) -> *const c_char {
+    results.map_or(c"".as_ptr(), |r| r.summary.as_ptr())
+}
+
+/// Transformed counts. Readable from several threads.
+#[derive_ReprC]
+#[repr(opaque)]
+#[allow(non_camel_case_types)]
+pub struct cyto_deseq_transformed {
+    inner: Transformed,
+    genes: StringList,
+    samples: StringList,
+    intercept: Option<Vec<f64>>,
+    disp_fit: Option<Vec<f64>>,
+}
+
+impl cyto_deseq_transformed {
+    fn new(inner: Transformed) -> Self {
+        cyto_deseq_transformed {
+            genes: StringList::new(&inner.genes),
+            samples: StringList::new(&inner.samples),
+            inner,
+            intercept: None,
+            disp_fit: None,
+        }
+    }
+}
+
+/// The variance-stabilising transformation; needs no earlier step. Options: "blind", "fit_type", "nsub" (genes the
+/// trend is estimated from, 1000; 0 = all). Free with `cyto_deseq_transformed_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_vst(
+    ctx: Option<&cyto_context>,
+    deseq: Option<&cyto_deseq>,
+    options: CytoStr<'_>,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_deseq_transformed>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        let state = required("deseq", deseq)?.lock()?;
+        let options = options::transform(Fields::parse(options)?, true)?;
+        with_context(ctx, |ctx| {
+            let values = match options.nsub {
+                0 => variance_stabilizing_transformation(ctx, &state.dataset, None, &options)?,
+                _ => vst(ctx, &state.dataset, &options)?,
+            };
+            Ok(cyto_deseq_transformed::new(values))
+        })
+    })
+}
+
+/// The regularised log transformation; needs no earlier step. Options: "blind", "fit_type".
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_rlog(
+    ctx: Option<&cyto_context>,
+    deseq: Option<&cyto_deseq>,
+    options: CytoStr<'_>,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_deseq_transformed>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        let state = required("deseq", deseq)?.lock()?;
+        let options = options::transform(Fields::parse(options)?, false)?;
+        with_context(ctx, |ctx| {
+            let made = rlog(ctx, &state.dataset, &RlogPrior::default(), &options)?;
+            Ok(cyto_deseq_transformed {
+                intercept: Some(made.intercept),
+                disp_fit: Some(made.dispersion_fit),
+                ..cyto_deseq_transformed::new(made.transformed)
+            })
+        })
+    })
+}
+
+/// Frees transformed counts. NULL is allowed.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_transformed_free(
+    transformed: Option<repr_c::Box<cyto_deseq_transformed>>,
+) {
+    or((), || drop(transformed));
+}
+
+const TRANSFORMED: [Named<cyto_deseq_transformed>; 5] = [
+    ("values", |t| {
+        Some(Lent::matrix(&t.inner.values, t.inner.samples.len()))
+    }),
+    ("genes", |t| Some(Lent::text(&t.genes))),
+    ("samples", |t| Some(Lent::text(&t.samples))),
+    ("intercept", |t| maybe(&t.intercept)),
+    ("dispFit", |t| maybe(&t.disp_fit)),
+];
+
+/// Lends "values" (f64, genes x samples), "genes", "samples" (text); after `cyto_deseq_rlog` also "intercept" and
+/// "dispFit" (f64, one a gene).
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_transformed_array(
+    transformed: Option<&cyto_deseq_transformed>,
+    name: CytoStr<'_>,
+    out: *mut cyto_array,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    // SAFETY: the header asks for a struct of `struct_size` bytes.
+    unsafe { lend(transformed, &TRANSFORMED, name, out, err) }
+}

@@ -1,0 +1,278 @@
+//! What a `cyto_deseq` holds: the data set, what was estimated, and arrays that never move.
+//!
+//! A step done again keeps what it replaces until the handle is freed, since its arrays may be on loan.
+
+use std::any::Any;
+
+use engine::data::{Column, Table};
+use engine::deseq::{Analysis, Assays, DeseqDataset, Dispersions, TestFit};
+use engine::stats::dispersion::Trend;
+use engine::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+
+use crate::arrays::{Lent, Named};
+use crate::text::StringList;
+
+/// How far the analysis is.
+pub(crate) enum Stage {
+    /// Nothing, or size factors.
+    Start,
+    /// Dispersions.
+    Dispersed(Box<Dispersions>),
+    /// A test.
+    Tested(Box<Analysis>),
+}
+
+/// The data set and its analysis.
+pub(crate) struct State {
+    pub(crate) dataset: DeseqDataset,
+    pub(crate) stage: Stage,
+    genes: StringList,
+    samples: StringList,
+    results_names: Option<StringList>,
+    retired: Vec<Box<dyn Any + Send>>,
+}
+
+impl State {
+    pub(crate) fn new(dataset: DeseqDataset) -> Self {
+        State {
+            genes: StringList::new(&dataset.genes),
+            samples: StringList::new(&dataset.samples),
+            stage: Stage::Start,
+            results_names: None,
+            retired: Vec::new(),
+            dataset,
+        }
+    }
+
+    /// Keeps what is replaced.
+    pub(crate) fn retire(&mut self, old: impl Any + Send) {
+        self.retired.push(Box::new(old));
+    }
+
+    /// Goes on to another stage.
+    pub(crate) fn enter(&mut self, stage: Stage) {
+        let names = match &stage {
+            Stage::Tested(analysis) => Some(StringList::new(analysis.fit.names())),
+            _ => None,
+        };
+        let old = std::mem::replace(&mut self.stage, stage);
+        let old_names = std::mem::replace(&mut self.results_names, names);
+        self.retire((old, old_names));
+    }
+
+    /// After new size factors or another matrix, estimates no longer belong to the data.
+    pub(crate) fn restart(&mut self) {
+        self.enter(Stage::Start);
+    }
+
+    pub(crate) fn dispersions(&self) -> Option<&Dispersions> {
+        match &self.stage {
+            Stage::Start => None,
+            Stage::Dispersed(dispersions) => Some(dispersions),
+            Stage::Tested(analysis) => Some(&analysis.dispersions),
+        }
+    }
+
+    pub(crate) fn analysis(&self) -> Result<&Analysis> {
+        match &self.stage {
+            Stage::Tested(analysis) => Ok(analysis),
+            _ => Err(Error::new(
+                ErrorKind::State,
+                "deseq: first call cyto_deseq_run, cyto_deseq_wald or cyto_deseq_lrt",
+            )),
+        }
+    }
+
+    fn fit(&self) -> Option<&TestFit> {
+        self.analysis().ok().map(|analysis| &analysis.fit)
+    }
+
+    /// A column of the dispersions.
+    fn column(&self, pick: impl FnOnce(&Dispersions) -> &[f64]) -> Option<Lent> {
+        self.dispersions().map(|d| Lent::f64s(pick(d)))
+    }
+
+    fn of_fit(&self, pick: impl FnOnce(&TestFit) -> &[f64]) -> Option<Lent> {
+        self.fit().map(|fit| Lent::f64s(pick(fit)))
+    }
+
+    /// Genes x coefficients; none where the test has no such columns.
+    fn by_coefficient(&self, pick: impl FnOnce(&TestFit) -> &[f64]) -> Option<Lent> {
+        let fit = self.fit()?;
+        let values = pick(fit);
+        (!values.is_empty()).then(|| Lent::matrix(values, fit.n_columns()))
+    }
+
+    /// Genes x samples.
+    fn by_sample(&self, values: &Option<Vec<f64>>) -> Option<Lent> {
+        let values = values.as_deref()?;
+        Some(Lent::matrix(values, self.dataset.n_samples()))
+    }
+
+    fn assay(&self, pick: impl FnOnce(&Assays) -> &[f64]) -> Option<Lent> {
+        let values = pick(self.fit()?.assays.as_ref()?);
+        Some(Lent::matrix(values, self.dataset.n_samples()))
+    }
+
+    /// Facts of the analysis.
+    pub(crate) fn info(&self) -> Value {
+        let design = match self.dataset.design.as_formula() {
+            Some(_) => "formula",
+            None => "matrix",
+        };
+        let mut info = json!({
+            "n_genes": self.dataset.n_genes(),
+            "n_samples": self.dataset.n_samples(),
+            "design": design,
+            "size_factors": self.dataset.size_factors,
+        });
+        let mut set = |name: &str, value: Value| {
+            info[name] = value;
+        };
+        if let Some(dispersions) = self.dispersions() {
+            set("fit_type", dispersions.trend.fit_type().to_string().into());
+            if let Trend::Parametric(trend) = &dispersions.trend {
+                set("asympt_disp", trend.asymptotic.into());
+                set("extra_pois", trend.extra_poisson.into());
+            }
+            set("var_log_disp_ests", dispersions.var_log_disp_ests.into());
+            set("disp_prior_var", dispersions.prior_var.into());
+        }
+        if let Some(fit) = self.fit() {
+            set("results_names", fit.names().into());
+            set(
+                "test",
+                if fit.lrt.is_some() { "LRT" } else { "Wald" }.into(),
+            );
+            set("beta_prior", fit.beta_prior_variance.is_some().into());
+            set("beta_prior_var", json!(fit.beta_prior_variance));
+        }
+        info
+    }
+
+    /// The columns of the genes so far, with the reference's names.
+    pub(crate) fn gene_table(&self) -> Result<Table> {
+        let mut table = Table::new(self.dataset.genes.clone());
+        let Some(d) = self.dispersions() else {
+            return Ok(table);
+        };
+        let numbers = |values: &[f64]| Column::F64(values.to_vec());
+        table.set("baseMean", numbers(&d.moments.mean))?;
+        table.set("baseVar", numbers(&d.moments.variance))?;
+        table.set("allZero", Column::Bool(d.moments.all_zero.clone()))?;
+        table.set("dispGeneEst", numbers(&d.gene_est))?;
+        table.set("dispGeneIter", numbers(&d.gene_iter))?;
+        table.set("dispFit", numbers(&d.fit))?;
+        table.set("dispersion", numbers(&d.dispersion))?;
+        table.set("dispIter", numbers(&d.iter))?;
+        table.set("dispOutlier", Column::Bool(d.outlier.clone()))?;
+        table.set("dispMAP", numbers(&d.map))?;
+        if let Ok(analysis) = self.analysis() {
+            test_columns(&mut table, analysis)?;
+        }
+        Ok(table)
+    }
+}
+
+fn test_columns(table: &mut Table, analysis: &Analysis) -> Result<()> {
+    let fit = &analysis.fit;
+    let groups = [
+        ("", &fit.beta),
+        ("SE_", &fit.se),
+        ("WaldStatistic_", &fit.wald_statistic),
+        ("WaldPvalue_", &fit.wald_pvalue),
+    ];
+    for (prefix, values) in groups {
+        for (at, name) in fit
+            .names()
+            .iter()
+            .enumerate()
+            .filter(|_| !values.is_empty())
+        {
+            table.set(
+                format!("{prefix}{name}"),
+                Column::F64(fit.column(values, at)),
+            )?;
+        }
+    }
+    if let Some(lrt) = &fit.lrt {
+        table.set("LRTStatistic", Column::F64(lrt.statistic.clone()))?;
+        table.set("LRTPvalue", Column::F64(lrt.pvalue.clone()))?;
+        table.set("fullBetaConv", Column::Bool(fit.converged.clone()))?;
+        let reduced = lrt.reduced_converged.clone();
+        table.set("reducedBetaConv", Column::Bool(reduced))?;
+    } else {
+        table.set("betaConv", Column::Bool(fit.converged.clone()))?;
+    }
+    table.set("betaIter", Column::F64(fit.iterations.clone()))?;
+    table.set("deviance", Column::F64(fit.deviance.clone()))?;
+    table.set("maxCooks", Column::F64(fit.max_cooks.clone()))?;
+    if let Some(df) = &fit.t_df {
+        table.set("tDegreesFreedom", Column::F64(df.clone()))?;
+    }
+    if let Some(replacement) = &analysis.replacement {
+        table.set("replace", Column::Bool(replacement.replace.clone()))?;
+    }
+    Ok(())
+}
+
+/// What `cyto_deseq_array` lends.
+pub(crate) const ARRAYS: [Named<State>; 33] = [
+    ("genes", |s| Some(Lent::text(&s.genes))),
+    ("samples", |s| Some(Lent::text(&s.samples))),
+    ("size_factors", |s| {
+        s.dataset.size_factors.as_deref().map(Lent::f64s)
+    }),
+    ("normalization_factors", |s| {
+        s.by_sample(&s.dataset.normalization_factors)
+    }),
+    ("weights", |s| s.by_sample(&s.dataset.weights)),
+    ("avg_tx_length", |s| s.by_sample(&s.dataset.avg_tx_length)),
+    ("baseMean", |s| s.column(|d| &d.moments.mean)),
+    ("baseVar", |s| s.column(|d| &d.moments.variance)),
+    ("allZero", |s| {
+        s.dispersions().map(|d| Lent::flags(&d.moments.all_zero))
+    }),
+    ("dispGeneEst", |s| s.column(|d| &d.gene_est)),
+    ("dispGeneIter", |s| s.column(|d| &d.gene_iter)),
+    ("dispFit", |s| s.column(|d| &d.fit)),
+    ("dispersion", |s| s.column(|d| &d.dispersion)),
+    ("dispIter", |s| s.column(|d| &d.iter)),
+    ("dispOutlier", |s| {
+        s.dispersions().map(|d| Lent::flags(&d.outlier))
+    }),
+    ("dispMAP", |s| s.column(|d| &d.map)),
+    ("disp_model_matrix", |s| {
+        let matrix = &s.dispersions()?.model_matrix;
+        Some(Lent::matrix(&matrix.values, matrix.n_columns()))
+    }),
+    ("results_names", |s| {
+        s.results_names.as_ref().map(Lent::text)
+    }),
+    ("model_matrix", |s| {
+        let matrix = &s.fit()?.matrix;
+        Some(Lent::matrix(&matrix.values, matrix.n_columns()))
+    }),
+    ("coefficients", |s| s.by_coefficient(|f| &f.beta)),
+    ("SE", |s| s.by_coefficient(|f| &f.se)),
+    ("WaldStatistic", |s| s.by_coefficient(|f| &f.wald_statistic)),
+    ("WaldPvalue", |s| s.by_coefficient(|f| &f.wald_pvalue)),
+    ("LRTStatistic", |s| {
+        Some(Lent::f64s(&s.fit()?.lrt.as_ref()?.statistic))
+    }),
+    ("LRTPvalue", |s| {
+        Some(Lent::f64s(&s.fit()?.lrt.as_ref()?.pvalue))
+    }),
+    ("betaConv", |s| s.fit().map(|f| Lent::flags(&f.converged))),
+    ("betaIter", |s| s.of_fit(|f| &f.iterations)),
+    ("deviance", |s| s.of_fit(|f| &f.deviance)),
+    ("maxCooks", |s| s.of_fit(|f| &f.max_cooks)),
+    ("replace", |s| {
+        let analysis = s.analysis().ok()?;
+        Some(Lent::flags(&analysis.replacement.as_ref()?.replace))
+    }),
+    ("mu", |s| s.assay(|a| &a.mu)),
+    ("H", |s| s.assay(|a| &a.hat)),
+    ("cooks", |s| s.assay(|a| &a.cooks)),
+];
