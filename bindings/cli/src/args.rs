@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::pp::args::PpCommand;
+
 /// Single-cell and spatial genomics from the command line.
 #[derive(Debug, Parser)]
 #[command(name = "cyto", version, propagate_version = true)]
@@ -25,6 +27,12 @@ pub enum Command {
     /// Cell types of spatial pixels (robust cell type decomposition)
     #[command(subcommand)]
     Rctd(RctdCommand),
+    /// Preprocessing of .h5ad files in bounded memory, with scanpy's names and results
+    #[command(subcommand)]
+    Pp(Box<PpCommand>),
+    /// Differential expression from counts of replicated samples (DESeq2's model)
+    #[command(allow_negative_numbers = true)]
+    Deseq(Box<crate::deseq::DeseqArgs>),
     /// Simulate a tissue with known truth, deconvolve it, compare and draw it
     Demo(DemoArgs),
 }
@@ -234,6 +242,9 @@ pub struct ModelArgs {
     /// How much better two types must fit than one
     #[arg(long, value_name = "X", default_value_t = 20.0)]
     pub doublet_threshold: f64,
+    /// Quadratic problem of a step: exact, or dual with the error of the solver that spacexr calls
+    #[arg(long, value_name = "HOW", default_value = "exact", value_parser = ["exact", "dual"])]
+    pub qp_method: String,
     /// Do not estimate sigma; use this one, in hundredths
     #[arg(long, value_name = "KEY")]
     pub sigma_override: Option<u32>,
@@ -255,7 +266,7 @@ pub struct ModelArgs {
 }
 
 /// Bytes from `512M`, `4G`, `4GiB`, `1000000`.
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_alphabetic());
     let power = match lower[digits.len()..].trim() {

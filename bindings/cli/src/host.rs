@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use cytosol::{
     CancelToken, Context, ContextOptions, Device, Error, ErrorKind, Flow, Progress, Result,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::HostArgs;
 
@@ -134,7 +134,10 @@ impl Bars {
 
     fn show(&mut self, progress: &Progress<'_>) {
         if !progress.message.is_empty() {
-            self.line(&format!("{}: {}", progress.stage, progress.message));
+            match progress.stage {
+                "message" => self.line(progress.message),
+                stage => self.line(&format!("{stage}: {}", progress.message)),
+            }
         }
         let (done, total) = self.shard.place(progress);
         if !self.terminal || total == 0 {
@@ -148,6 +151,13 @@ impl Bars {
         if let Some((_, bar)) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
+            if progress.bytes_read + progress.bytes_written > 0 {
+                bar.set_message(format!(
+                    "{} read, {} written",
+                    HumanBytes(progress.bytes_read),
+                    HumanBytes(progress.bytes_written)
+                ));
+            }
         }
         if done >= total {
             self.clear();
@@ -175,7 +185,7 @@ impl Bars {
 fn new_bar(stage: &str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template(
-        "{prefix:14} [{bar:32}] {human_pos}/{human_len}  {elapsed} (eta {eta})",
+        "{prefix:14} [{bar:32}] {human_pos}/{human_len}  {elapsed} (eta {eta}) {msg}",
     ) {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -14,12 +14,21 @@ use crate::args::InputArgs;
 /// # Errors
 /// As [`cytosol::data::open`].
 pub fn open_spatial(input: &InputArgs) -> Result<Dataset> {
+    spatial_options(input)
+        .and_then(|options| open(&input.spatial, &options))
+        .map_err(|e| e.in_context("spatial").with_argument("spatial"))
+}
+
+/// What to take from the spatial input.
+///
+/// # Errors
+/// As [`cytosol::data::detect`].
+pub fn spatial_options(input: &InputArgs) -> Result<OpenOptions> {
     let mut options = OpenOptions::default();
     options.layer = input.spatial_layer.clone();
     options.use_raw = input.spatial_raw;
     options.genome = input.genome.clone();
-    open_one(&input.spatial, options, input.gene_ids)
-        .map_err(|e| e.in_context("spatial").with_argument("spatial"))
+    name_genes(&input.spatial, options, input.gene_ids)
 }
 
 /// Opens the reference.
@@ -30,11 +39,13 @@ pub fn open_reference(input: &InputArgs) -> Result<Dataset> {
     let mut options = OpenOptions::default();
     options.layer = input.reference_layer.clone();
     options.use_raw = input.reference_raw;
-    open_one(&input.reference, options, input.gene_ids)
+    name_genes(&input.reference, options, input.gene_ids)
+        .and_then(|options| open(&input.reference, &options))
         .map_err(|e| e.in_context("reference").with_argument("reference"))
 }
 
-fn open_one(path: &Path, mut options: OpenOptions, gene_ids: bool) -> Result<Dataset> {
+/// The options, with ids as names of the genes where that is asked for and the format has them.
+fn name_genes(path: &Path, mut options: OpenOptions, gene_ids: bool) -> Result<OpenOptions> {
     refuse_zarr(path)?;
     // The other input may be of a kind that has one name a gene only.
     let has_ids = || {
@@ -44,7 +55,7 @@ fn open_one(path: &Path, mut options: OpenOptions, gene_ids: bool) -> Result<Dat
     if gene_ids && has_ids()? {
         options.var_names = VarNames::GeneIds;
     }
-    open(path, &options)
+    Ok(options)
 }
 
 /// zarr stores are folders that would otherwise be taken for broken MTX folders.

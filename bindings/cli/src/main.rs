@@ -4,12 +4,15 @@
 //! program uses as any other would.
 
 mod args;
+mod csv_table;
 mod demo;
+mod deseq;
 mod failure;
 mod host;
 mod info;
 mod input;
 mod picture;
+mod pp;
 mod rctd;
 
 use std::process::ExitCode;
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
         Command::Info(args) => (info::run(args), args.json),
         Command::Rctd(RctdCommand::Validate(args)) => (rctd::validate::run(args), args.json),
         Command::Rctd(RctdCommand::Run(args)) => (rctd::run(args), args.json),
+        Command::Pp(command) => (pp::run(command), command.common().json),
+        Command::Deseq(args) => (deseq::run(args), args.json),
         Command::Demo(args) => (demo::run(args), false),
     };
     match outcome {

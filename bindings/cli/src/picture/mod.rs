@@ -1,4 +1,4 @@
-//! Pictures of a tissue: every pixel a disc, coloured by its cell types, with a legend.
+//! Pictures: a tissue whose pixels are discs coloured by cell type, or [`ma`] plots.
 //!
 //! The font is compiled in, so a machine without any font draws the same letters. PNG is drawn at
 //! twice its size and averaged down. Coordinates are drawn as a plot (y upwards), the same scale
@@ -7,6 +7,7 @@
 //! Memory: 12 bytes a picture element of the final PNG, or the text of the SVG.
 
 mod layout;
+pub mod ma;
 mod palette;
 
 use std::path::Path;
@@ -79,17 +80,39 @@ fn extension(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Draws the scene into a file that becomes `path` (`.png` or `.svg`) when it is committed.
+/// Something that can be drawn at any scale.
+pub trait Picture {
+    /// Width and height, everything `factor` times as large.
+    fn size(&self, factor: u32) -> (u32, u32);
+
+    /// Paints the whole area, everything `factor` times as large.
+    ///
+    /// # Errors
+    /// `Internal` when the backend fails.
+    fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>, factor: u32) -> Result<()>;
+}
+
+impl Picture for Scene {
+    fn size(&self, factor: u32) -> (u32, u32) {
+        Frame::of(self, factor).size
+    }
+
+    fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>, factor: u32) -> Result<()> {
+        paint(area, self, &Frame::of(self, factor))
+    }
+}
+
+/// Draws a picture into a file that becomes `path` (`.png` or `.svg`) when it is committed.
 ///
 /// # Errors
 /// `InvalidArgument` for another ending, `Io` when the file cannot be written.
-pub fn draw(scene: &Scene, path: &Path) -> Result<AtomicFile> {
+pub fn draw(picture: &impl Picture, path: &Path) -> Result<AtomicFile> {
     check_name(path)?;
     register_letters();
     let bytes = if extension(path) == "svg" {
-        svg(scene)?
+        svg(picture)?
     } else {
-        png(scene)?
+        png(picture)?
     };
     let mut file = AtomicFile::create(path)?;
     file.write_all(&bytes)?;
@@ -109,23 +132,22 @@ fn register_letters() {
     });
 }
 
-fn svg(scene: &Scene) -> Result<Vec<u8>> {
-    let frame = Frame::of(scene, 1);
+fn svg(picture: &impl Picture) -> Result<Vec<u8>> {
     let mut text = String::new();
     {
-        let area = SVGBackend::with_string(&mut text, frame.size).into_drawing_area();
-        paint(&area, scene, &frame)?;
+        let area = SVGBackend::with_string(&mut text, picture.size(1)).into_drawing_area();
+        picture.paint(&area, 1)?;
     }
     Ok(text.into_bytes())
 }
 
-fn png(scene: &Scene) -> Result<Vec<u8>> {
-    let frame = Frame::of(scene, OVERSAMPLING);
-    let (width, height) = frame.size;
+fn png(picture: &impl Picture) -> Result<Vec<u8>> {
+    let (width, height) = picture.size(OVERSAMPLING);
     let mut large = vec![0_u8; 3 * width as usize * height as usize];
     {
-        let area = BitMapBackend::with_buffer(&mut large, frame.size).into_drawing_area();
-        paint(&area, scene, &frame)?;
+        let size = (width, height);
+        let area = BitMapBackend::with_buffer(&mut large, size).into_drawing_area();
+        picture.paint(&area, OVERSAMPLING)?;
     }
     let (width, height) = (width / OVERSAMPLING, height / OVERSAMPLING);
     let small = average_down(&large, width as usize, height as usize);

@@ -3,9 +3,8 @@
 //! [`validate`] looks without computing; [`run`] opens, computes in shards that survive a kill,
 //! and streams the results into the output. Nothing here holds pixels x types or pixels x genes.
 
-mod collect;
+mod counting;
 mod h5ad;
-mod obs;
 pub mod options;
 mod outputs;
 mod picture;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cytosol::rctd::{Mode, RareTypes, RctdOptions, ReferenceOptions};
+use cytosol::rctd::{Mode, QpMethod, RareTypes, RctdOptions, ReferenceOptions};
 use cytosol::{Device, Error, ErrorKind, Result};
 
 use crate::args::{EngineArgs, InputArgs, RunArgs};
@@ -47,6 +47,10 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
     model.max_multi_types = given.max_multi_types;
     model.confidence_threshold = given.confidence_threshold;
     model.doublet_threshold = given.doublet_threshold;
+    model.qp_method = match given.qp_method.as_str() {
+        "dual" => QpMethod::Dual,
+        _ => QpMethod::Exact,
+    };
     model.sigma = given.sigma_override;
     model.keep_scores = false;
     if let Some(path) = &given.class_df {

@@ -6,7 +6,7 @@
 
 use cytosol::rctd::RctdResults;
 
-use super::collect::count_codes;
+use super::counting::count_codes;
 use crate::picture::{Mark, Panel, Scene};
 
 /// Gathers marks shard by shard.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use cytosol::rctd::output::PixelSummary;
 use cytosol::rctd::{Mode, SPOT_CLASSES};
 use serde::Serialize;
 
-use super::collect::{Collected, count_codes};
+use super::counting::count_codes;
 
 /// The JSON object of a successful run.
 #[derive(Debug, Serialize)]
@@ -152,7 +153,7 @@ impl Counts {
 
 impl Summary {
     /// Counts what was collected.
-    pub fn of(all: &Collected) -> Self {
+    pub fn of(all: &PixelSummary) -> Self {
         let k = all.cell_types.len();
         let dominant = || {
             let counts = count_codes(all.dominant.iter().copied(), k);
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn multi_mode_counts_types_of_kept_pixels_only() {
-        let mut all = Collected::new(Mode::Multi, &names(), 4);
+        let mut all = PixelSummary::new(Mode::Multi, &names(), 4);
         all.n_kept = 3;
         all.n_types = Some(vec![1, 3, 0, 1]);
         let summary = Summary::of(&all);
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn singlets_are_counted_by_first_type() {
-        let mut all = Collected::new(Mode::Doublet, &names(), 3);
+        let mut all = PixelSummary::new(Mode::Doublet, &names(), 3);
         let doublet = all.doublet.as_mut().expect("doublet mode");
         doublet.spot_class = vec![1, 2, 1];
         doublet.first_type = vec![2, 0, 2];

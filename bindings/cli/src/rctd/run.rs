@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use cytosol::checkpoint::{Fingerprint, Journal};
-use cytosol::data::{Dataset, Format};
+use cytosol::data::Dataset;
+use cytosol::rctd::output::PixelSummary;
 use cytosol::rctd::{
     Partial, PixelFate, Rctd, RctdResults, Reference, ReferenceInput, SpatialInput,
 };
 use cytosol::{Error, ErrorKind, Result};
 
-use super::collect::Collected;
 use super::options::{self, Settings};
 use super::outputs::{self, Places};
 use super::report::{Facts, Input, Report, Stages, Summary};
@@ -79,8 +79,6 @@ pub struct Job<'a> {
     pub host: Host,
     /// The engine, with genes, pixels, platform effects and sigma chosen.
     pub rctd: Rctd<'static>,
-    /// What the spatial input is.
-    pub format: Format,
     /// What a user should know.
     pub warnings: Vec<String>,
     n_genes_common: usize,
@@ -92,7 +90,7 @@ pub struct Fitted {
     /// Ranges of kept pixels.
     pub plan: Vec<std::ops::Range<u64>>,
     /// Small columns of all pixels.
-    pub all: Collected,
+    pub all: PixelSummary,
     n_resumed: usize,
 }
 
@@ -133,7 +131,6 @@ impl<'a> Job<'a> {
         let labels = input::cell_types(&cells, &args.input.cell_type_col)?;
         let mut warnings = warnings_of(&spatial, "spatial");
         warnings.extend(warnings_of(&cells, "reference"));
-        let format = spatial.info.format;
         let n_umi = [source_of_totals(&spatial), source_of_totals(&cells)];
         let known: BTreeSet<&String> = cells.var.index.iter().collect();
         let is_common = |gene: &&String| known.contains(gene);
@@ -175,7 +172,6 @@ impl<'a> Job<'a> {
             settings,
             host,
             rctd,
-            format,
             warnings,
             n_genes_common,
             n_umi,
@@ -209,7 +205,7 @@ impl<'a> Job<'a> {
         let mode = self.settings.mode;
         let plan = self.plan();
         let n_total = self.rctd.n_pixels_total();
-        let mut all = Collected::new(mode, self.rctd.cell_types(), n_total);
+        let mut all = PixelSummary::new(mode, self.rctd.cell_types(), n_total);
         let mut n_resumed = 0;
         for (part, range) in plan.iter().enumerate() {
             let shard = if let Some(shard) = self.shard(journal, part, range)? {
@@ -270,6 +266,8 @@ impl<'a> Job<'a> {
             mode: partial.mode(),
             cell_types: self.rctd.cell_types().to_vec(),
             sigma: sigma(self),
+            n_pixels_total: self.rctd.n_pixels_total(),
+            options: std::sync::Arc::clone(self.rctd.options()),
             pixels: rows.to_vec(),
             barcodes: rows.iter().map(|&r| names[r as usize].clone()).collect(),
             weights: columns.weights.clone(),
@@ -279,19 +277,26 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Options in force, for the report and for the output file.
-    pub fn config(&self) -> serde_json::Map<String, serde_json::Value> {
+    /// Options in force.
+    fn config(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut config = match serde_json::from_str(&self.rctd.options().to_json()) {
             Ok(serde_json::Value::Object(config)) => config,
             _ => unreachable!("options are a JSON object"),
         };
-        let reference = &self.settings.reference;
-        config.insert("n_max_cells".into(), reference.n_max_cells.into());
-        config.insert("min_umi_ref".into(), reference.min_umi.into());
-        config.insert("type_order".into(), reference.type_order.clone().into());
-        config.insert("seed".into(), self.args.engine.seed.into());
-        config.insert("dtype".into(), "float64".into());
+        config.extend(self.settings_beside_options());
         config
+    }
+
+    /// Settings of a run that are no options of the engine.
+    pub fn settings_beside_options(&self) -> serde_json::Map<String, serde_json::Value> {
+        let reference = &self.settings.reference;
+        let mut also = serde_json::Map::new();
+        also.insert("n_max_cells".into(), reference.n_max_cells.into());
+        also.insert("min_umi_ref".into(), reference.min_umi.into());
+        also.insert("type_order".into(), reference.type_order.clone().into());
+        also.insert("seed".into(), self.args.engine.seed.into());
+        also.insert("dtype".into(), "float64".into());
+        also
     }
 
     fn report(&self, places: &Places, fitted: &Fitted, clock: Clock) -> Report {

@@ -159,7 +159,7 @@ impl Verdict {
 
     fn check_types(&mut self, labels: &Categorical, cell_min: u64) {
         let codes = labels.codes.iter().copied();
-        let counts = super::collect::count_codes(codes, labels.categories.len());
+        let counts = super::counting::count_codes(codes, labels.categories.len());
         let (mut enough, mut rare) = (0, Vec::new());
         for (name, &count) in labels.categories.iter().zip(&counts) {
             if count >= cell_min {

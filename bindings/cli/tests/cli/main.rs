@@ -1,9 +1,11 @@
 //! End-to-end tests of the binary: what a user types, what comes back, what lies on disk.
 
+mod deseq;
 mod faults;
 mod info;
 mod lab;
 mod options;
+mod pp;
 mod repository;
 mod resume;
 mod run;
