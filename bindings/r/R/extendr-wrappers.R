@@ -1,0 +1,111 @@
+#' Type ("text", "double", "integer"), rows and columns of an array; columns are 0 for a list.
+#' @noRd
+array_shape <- function(handle, name) .Call(wrap__array_shape, handle, name)
+
+#' Fills a new numeric or integer vector with an array, column by column.
+#' @noRd
+array_fill <- function(handle, name, target) .Call(wrap__array_fill, handle, name, target)
+
+#' An array of texts.
+#' @noRd
+array_text <- function(handle, name) .Call(wrap__array_text, handle, name)
+
+#' Position, from 1, of the first value that is no count: negative, not finite or, when `whole` is asked for,
+#' with a fraction above 1e-6 (what spacexr forgives); NA when all are. No temporary of the size of the counts
+#' is made, which R's own arithmetic would.
+#' @noRd
+first_bad_count <- function(values, whole) .Call(wrap__first_bad_count, values, whole)
+
+#' Opens a file or folder; `path` is raw bytes, `options` a list as in `cyto_open_options`.
+#' @noRd
+dataset_open <- function(settings, path, options) .Call(wrap__dataset_open, settings, path, options)
+
+#' What was found in a file, as JSON.
+#' @noRd
+dataset_info <- function(dataset) .Call(wrap__dataset_info, dataset)
+
+#' The table "obs" or "var" as a list of columns; the first one, "index", holds the row names.
+#' @noRd
+dataset_table <- function(dataset, table) .Call(wrap__dataset_table, dataset, table)
+
+#' Cells and genes of a file.
+#' @noRd
+dataset_shape <- function(dataset) .Call(wrap__dataset_shape, dataset)
+
+#' Some cells of a file in memory, as a handle of arrays.
+#' @noRd
+dataset_rows <- function(settings, dataset, first, n) .Call(wrap__dataset_rows, settings, dataset, first, n)
+
+#' Pixels whose counts stay in the file.
+#' @noRd
+spatial_from_dataset <- function(dataset) .Call(wrap__spatial_from_dataset, dataset)
+
+#' A reference whose counts are read from the file once.
+#' @noRd
+reference_from_dataset <- function(settings, dataset, column, n_max_cells, min_umi) .Call(wrap__reference_from_dataset, settings, dataset, column, n_max_cells, min_umi)
+
+#' Version, ABI number of the library and of this package, and the build as JSON.
+#' @noRd
+library_info <- function() .Call(wrap__library_info)
+
+#' The lists `score_mat` and `singlet_scores` of doublet mode; `template` is an empty `dgCMatrix`.
+#' @noRd
+doublet_scores <- function(results, template) .Call(wrap__doublet_scores, results, template)
+
+#' The list of pixels of multi mode.
+#' @noRd
+multi_pixels <- function(results) .Call(wrap__multi_pixels, results)
+
+#' Mean expression of the cell types of labelled cells.
+#' @noRd
+reference_from_counts <- function(settings, counts, cells, genes, labels, cell_types, n_umi) .Call(wrap__reference_from_counts, settings, counts, cells, genes, labels, cell_types, n_umi)
+
+#' A reference from profiles: genes x types, row by row.
+#' @noRd
+reference_from_profiles <- function(profiles, genes, cell_types) .Call(wrap__reference_from_profiles, profiles, genes, cell_types)
+
+#' Pixels whose counts stay R's; `coords` holds x, y of every pixel, one pair after the other.
+#' @noRd
+spatial_new <- function(settings, counts, pixels, genes, coords, n_umi) .Call(wrap__spatial_new, settings, counts, pixels, genes, coords, n_umi)
+
+#' Filters and gene lists.
+#' @noRd
+rctd_create <- function(settings, spatial, reference, config) .Call(wrap__rctd_create, settings, spatial, reference, config)
+
+#' Options of the steps to come; `rows` are the pixels for sigma and `entries` a list of what is scored in each
+#' round, both counted from 0 and NULL for the engine's choice.
+#' @noRd
+rctd_set_options <- function(rctd, config, rows, entries) .Call(wrap__rctd_set_options, rctd, config, rows, entries)
+
+#' Platform effects.
+#' @noRd
+rctd_fit_bulk <- function(settings, rctd) .Call(wrap__rctd_fit_bulk, settings, rctd)
+
+#' The noise level.
+#' @noRd
+rctd_choose_sigma <- function(settings, rctd) .Call(wrap__rctd_choose_sigma, settings, rctd)
+
+#' All pixels, in a mode: 0 full, 1 doublet, 2 multi.
+#' @noRd
+rctd_fit_pixels <- function(settings, rctd, mode) .Call(wrap__rctd_fit_pixels, settings, rctd, mode)
+
+#' 100 sigma of an object or of results.
+#' @noRd
+sigma_of <- function(handle) .Call(wrap__sigma_of, handle)
+
+#' Whether an external pointer holds a handle of this session.
+#' @noRd
+is_alive <- function(handle) .Call(wrap__is_alive, handle)
+
+#' Start and end of every shard, one pair after the other; `size` 0 is the library's choice.
+#' @noRd
+rctd_plan <- function(rctd, size) .Call(wrap__rctd_plan, rctd, size)
+
+#' Fits a range of the kept pixels; gives the shard as bytes.
+#' @noRd
+rctd_run_shard <- function(settings, rctd, mode, start, end) .Call(wrap__rctd_run_shard, settings, rctd, mode, start, end)
+
+#' Joins shards, a list of bytes.
+#' @noRd
+rctd_merge <- function(rctd, mode, shards) .Call(wrap__rctd_merge, rctd, mode, shards)
+

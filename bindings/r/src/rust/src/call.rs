@@ -1,0 +1,129 @@
+//! A context for one call: threads, progress, and Ctrl-C.
+//!
+//! The C ABI reports progress on the thread that made the call, which is R's. There the user's function is
+//! called, and R is asked whether an interrupt is pending; the work then stops within one task.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cytosol::{
+    cyto_context, cyto_context_free, cyto_context_new, cyto_context_options,
+    cyto_context_set_progress, cyto_progress,
+};
+use extendr_api::prelude::*;
+
+use crate::answer::{Failure, done, made};
+
+unsafe extern "C" {
+    /// In `init.c`: 1 when an interrupt of R is pending. It jumps, so it is asked from C, where no Rust
+    /// frame is jumped over.
+    fn cytosol_interrupted() -> c_int;
+}
+
+/// How R wants a call to run.
+pub(crate) struct Settings {
+    threads: i32,
+    interval_ms: u32,
+    callback: Option<Function>,
+}
+
+impl Settings {
+    /// From `list(threads =, interval =, callback =)`.
+    pub(crate) fn read(settings: &Robj) -> Result<Self, Failure> {
+        let field = |name: &str| {
+            settings
+                .dollar(name)
+                .map_err(|_| Failure::argument(name, "missing from the settings of a call"))
+        };
+        let number = |name: &str| {
+            let value = field(name)?.as_integer();
+            value.ok_or_else(|| Failure::argument(name, "must be one integer"))
+        };
+        let interval = number("interval")?;
+        Ok(Settings {
+            threads: number("threads")?,
+            interval_ms: u32::try_from(interval)
+                .map_err(|_| Failure::argument("interval", "must not be negative"))?,
+            callback: field("callback")?.as_function(),
+        })
+    }
+}
+
+/// What the progress callback sees.
+struct Watch {
+    callback: Option<Function>,
+    interrupted: bool,
+}
+
+unsafe fn text(text: *const c_char) -> String {
+    // SAFETY: promised by the caller.
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+impl Watch {
+    /// Whether the work shall go on.
+    fn seen(&mut self, progress: &cyto_progress) -> bool {
+        // SAFETY: on R's main thread, which made the call.
+        if unsafe { cytosol_interrupted() } != 0 {
+            self.interrupted = true;
+            return false;
+        }
+        let Some(callback) = &self.callback else {
+            return true;
+        };
+        // SAFETY: the header promises strings for the time of the callback.
+        let (stage, message) = unsafe { (text(progress.stage), text(progress.message)) };
+        let (finished, total) = (progress.done as f64, progress.total as f64);
+        let answer = callback.call(pairlist!(
+            stage,
+            finished,
+            total,
+            progress.elapsed_s,
+            message
+        ));
+        // R code catches its own conditions and answers with a number.
+        answer.ok().and_then(|value| value.as_integer()) == Some(0)
+    }
+}
+
+extern "C" fn on_progress(user_data: *mut c_void, progress: *const cyto_progress) -> i32 {
+    let go_on = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `user_data` is the `Watch` of the running call, which nothing else borrows meanwhile, and
+        // the library hands in a struct.
+        let (watch, progress) = unsafe { (&mut *user_data.cast::<Watch>(), &*progress) };
+        watch.seen(progress)
+    }));
+    i32::from(!go_on.unwrap_or(false))
+}
+
+/// Runs work on a context of its own.
+pub(crate) fn with_context<T>(
+    settings: &Robj,
+    work: impl FnOnce(&cyto_context) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let settings = Settings::read(settings)?;
+    let options = cyto_context_options {
+        struct_size: size_of::<cyto_context_options>(),
+        threads: settings.threads,
+        progress_interval_ms: settings.interval_ms,
+        seed: 1,
+        memory_limit_bytes: 0,
+        device: std::ptr::null(),
+    };
+    let context = made(|out, err| cyto_context_new(&options, out, err))?;
+    let mut watch = Watch {
+        callback: settings.callback,
+        interrupted: false,
+    };
+    let user_data = (&raw mut watch).cast::<c_void>();
+    done(|err| cyto_context_set_progress(Some(&context), Some(on_progress), user_data, err))?;
+    let outcome = work(&context);
+    // The context goes before what its callback points to.
+    cyto_context_free(Some(context));
+    outcome.map_err(|mut failure| {
+        failure.interrupted = watch.interrupted;
+        failure
+    })
+}

@@ -1,0 +1,3 @@
+library(testthat)
+library(cytosol)
+test_check("cytosol")
