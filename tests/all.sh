@@ -45,20 +45,25 @@ done
 part "unit, property, format and end-to-end tests" cargo test --release --locked --workspace -q
 part "documentation" env RUSTDOCFLAGS="-D warnings" \
     cargo doc --release --locked --no-deps -p cytosol -q
-if [ -f tests/abi/run.sh ]; then
-    # Prints its own parts; their lines are shown as they are.
-    if sh tests/abi/run.sh >"$logs/abi" 2>&1; then
-        cat "$logs/abi"
-    else
+# Scripts that print their own parts; their lines are shown as they are.
+suite() { # suite NAME SCRIPT
+    [ -f "$2" ] || return 0
+    sh "$2" >"$logs/suite" 2>&1 || {
         failed=1
-        say FAIL "C ABI"
-        tail -n 60 "$logs/abi" | sed 's/^/      | /'
-    fi
-    if [ -n "${CI:-}" ] && grep '^SKIP' "$logs/abi" | grep -vqi gpu; then
+        say FAIL "$1"
+    }
+    cat "$logs/suite"
+    if [ -n "${CI:-}" ] && grep '^SKIP' "$logs/suite" | grep -vqi gpu; then
         failed=1
-        say FAIL "C ABI: a check was skipped, which is not allowed here"
+        say FAIL "$1: a check was skipped, which is not allowed here"
     fi
-fi
+}
+suite "C ABI" tests/abi/run.sh
+suite "C++" tests/cpp/run.sh
+suite "Julia" tests/julia/run.sh
+suite "R" tests/r/run.sh
+suite "cross-language" tests/cross/run.sh
+suite "README" tests/readme.sh
 part "demo" target/release/cyto demo --out "$logs/demo" --quiet
 if command -v nvidia-smi >/dev/null 2>&1; then
     skip "GPU" "no kernels in this version" gpu

@@ -35,6 +35,28 @@ if [ "$want" = test ]; then
     need libclang-rt-dev "${asan:-/usr/lib/libclang_rt}"
     need valgrind valgrind
     need abigail-tools abidiff
+    need g++ g++
+    need cmake cmake ctest
+    need ninja-build ninja
+    need libopenmpi-dev mpicxx
+    need openmpi-bin mpirun
+    # What Julia 1.5.3 (tests/get_julia.sh) takes from the system.
+    for library in libgfortran.so.5:libgfortran5 libgmp.so.10:libgmp10 libedit.so.2:libedit2 \
+        libcurl-gnutls.so.4:libcurl3-gnutls; do
+        ldconfig -p 2>/dev/null | grep -q "${library%:*}" || missing="$missing ${library#*:}"
+    done
+    # R, and the packages that the R package and its tests use.
+    need r-base-dev R
+    library=/usr/lib/R/site-library
+    need r-cran-matrix /usr/lib/R/library/Matrix/DESCRIPTION
+    for package in ggplot2 testthat knitr rmarkdown; do
+        need r-cran-$package $library/$package/DESCRIPTION
+    done
+    need r-bioc-biocparallel $library/BiocParallel/DESCRIPTION
+    need r-bioc-summarizedexperiment $library/SummarizedExperiment/DESCRIPTION
+    need pandoc pandoc
+    need xz-utils xz
+    need iproute2 ip
 fi
 
 if [ -n "$missing" ]; then

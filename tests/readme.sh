@@ -1,0 +1,85 @@
+#!/bin/sh
+# The jobs of README.md, taken out of it and run on a simulated tissue: command line, C, C++ and Julia. All
+# write out.h5ad; what the languages wrote must be the same bytes. Prints one line per part; ends with 1 when
+# one failed. Usage: tests/readme.sh [PART...]; without PART all. (Rust's job is core/examples/rctd.rs.)
+set -u
+cd "$(dirname "$0")/.."
+root=$PWD
+out=$root/target/readme
+lib=$root/target/release
+warnings="-Wall -Wextra -Wpedantic -Werror"
+mkdir -p "$out"
+suite=readme
+. tests/parts.sh
+
+# The fenced block of a language.
+block() {
+    sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" README.md | sed '/^```/d'
+}
+
+# A folder with the inputs, where a job runs.
+folder() {
+    rm -rf "${out:?}/$1" && mkdir -p "$out/$1" && cp "$out"/tissue/*.h5ad "$out/$1" && cd "$out/$1"
+}
+
+# A host's out.h5ad against that of C, and whether it holds results.
+same() {
+    "$lib/cyto" info out.h5ad | grep -q rctd_spot_class && cmp out.h5ad "$out/c/out.h5ad"
+}
+
+link() {
+    ln -sf "$lib/libcytosol.so" "$out/libcytosol.so.1" && echo "-I$root/include -L$lib -lcytosol -Wl,-rpath,$out"
+}
+
+tissue() {
+    "$lib/cyto" demo --simulate-only --quiet --pixels 200 --out "$out/tissue"
+}
+
+# The indented lines of "Jobs in five lines" about RCTD; those on tables and counts have tests of the command line.
+cli() {
+    sed -n '/^## Jobs in five lines/,/^\*\*Rust/s/^    \(cyto \(info\|rctd\) .*\)/\1/p' README.md >"$out/cli.sh"
+    [ "$(wc -l <"$out/cli.sh")" = 5 ] && folder cli && PATH="$lib:$PATH" sh -eux "$out/cli.sh" && test -s tissue.png
+}
+
+c() {
+    { # What the text takes for granted: a context, the variables, an error that is looked at.
+        echo '#include <stdio.h>'
+        echo '#include "cytosol.h"'
+        echo 'int main(void) {'
+        echo 'cyto_context *ctx = NULL; cyto_rctd_results *results = NULL; cyto_error *err = NULL;'
+        echo 'if (cyto_context_new(NULL, &ctx, &err) != CYTO_OK) return 1;'
+        block c
+        echo 'if (err != NULL) { puts(cyto_error_message(err)); return 1; }'
+        echo 'cyto_rctd_results_free(results); cyto_context_free(ctx); return 0; }'
+    } >"$out/job.c"
+    block c | grep -q cyto_rctd_run_files && folder c && gcc -std=c11 $warnings "$out/job.c" -o job $(link) && ./job && same
+}
+
+cpp() {
+    {
+        echo '#include "cytosol.hpp"'
+        echo 'int main() {'
+        block cpp
+        echo '}'
+    } >"$out/job.cpp"
+    block cpp | grep -q run_rctd && folder cpp && g++ -std=c++17 $warnings "$out/job.cpp" -o job $(link) && ./job && same
+}
+
+julia() {
+    julia=${CYTO_JULIA:-$(sh tests/get_julia.sh)} || skip "Julia cannot be had here, see julia/get"
+    block julia >"$out/job.jl"
+    grep -q run_rctd "$out/job.jl" && folder julia && CYTO_LIBRARY="$lib/libcytosol.so" \
+        JULIA_DEPOT_PATH="$root/target/julia/depot" "$julia" --project="$root/bindings/julia" "$out/job.jl" && same
+}
+
+part tissue tissue
+for chosen in ${*:-cli c cpp julia}; do
+    case $chosen in
+    cli | c | cpp | julia) part "$chosen" "$chosen" ;;
+    *)
+        echo "unknown part $chosen"
+        exit 2
+        ;;
+    esac
+done
+exit $failed
