@@ -444,8 +444,9 @@ static void cancel(const cyto_deseq *whole) {
     OK(cyto_context_new(&options, &ctx, &err));
     deseq = data_set(ctx, dense(ctx), "~ batch + condition");
     OK(cyto_context_set_progress(ctx, watch, &watcher, &err));
-    /* How often progress is called depends on time, so later calls are tried in growing steps. */
-    for (; at < 1000000; at += 1 + at / 8) {
+    /* How often progress is called depends on time, so later calls are tried in growing steps, which
+     * have no end but success. */
+    for (;; at += 1 + at / 2) {
         watcher = (struct watcher){.cancel_at = at};
         const cyto_status status = cyto_deseq_run(ctx, deseq, NULL, &err);
         if (status == CYTO_OK) break;

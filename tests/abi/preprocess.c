@@ -556,11 +556,13 @@ static void cancelled(void) {
     struct watch seen = {0, 0, 0, 0};
     int n_cancelled = 0;
     options.threads = 2;
+    /* How often progress is told depends on how fast the machine is, so the steps have no end but
+     * success. */
     options.progress_interval_ms = 0;
     OK(cyto_context_new(&options, &own, &err));
     OK(cyto_context_set_progress(own, watch, &seen, &err));
     done(cyto_pp_convert, "raw.h5ad", "target.h5ad", NULL);
-    for (seen.stop_at = 1; seen.stop_at < 100000; seen.stop_at += 1 + seen.stop_at / 2) {
+    for (seen.stop_at = 1;; seen.stop_at *= 2) {
         seen.calls = 0;
         const cyto_status status =
             cyto_pp_preprocess(own, at("target.h5ad"), at("target.h5ad"), FUSED, &result, &err);
@@ -572,7 +574,7 @@ static void cancelled(void) {
         CHECK(same_matrix("raw.h5ad", "target.h5ad"));
     }
     printf("cancelled at %d places\n", n_cancelled);
-    CHECK(n_cancelled > 3 && seen.stop_at < 100000);
+    CHECK(n_cancelled > 3);
     CHECK(seen.last_total > 0 && seen.last_done == seen.last_total);
     CHECK(same_matrix("f.h5ad", "target.h5ad"));
     cyto_pp_result_free(result);

@@ -45,7 +45,7 @@ static_libs() {
 }
 
 build() {
-    cargo build --release --locked -p cytosol-capi --lib --examples &&
+    cargo build --release --locked --workspace --lib --examples &&
         ln -sf "../release/libcytosol.so" "$out/libcytosol.so.1"
 }
 
