@@ -34,7 +34,7 @@ mkdir -p "$(dirname "$prefix")"
 work=$(mktemp -d "$(dirname "$prefix")/julia.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 apt=$work/apt
-mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/empty" "$work/deb" "$work/root"
+mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/empty" "$work/deb" "$work/files"
 : >"$apt/status"
 echo "deb [signed-by=$keyring] $mirror bullseye main" >"$apt/sources.list"
 cat >"$apt/apt.conf" <<CONF
@@ -56,15 +56,15 @@ apt-get update >"$work/log" 2>&1 || { cat "$work/log" >&2; cannot "apt-get updat
     libunwind8 libpcre2-8-0 libmpfr6 libssh2-1 libcurl3-gnutls libldap-2.4-2 libz3-4) \
     >"$work/log" 2>&1 || { cat "$work/log" >&2; cannot "apt-get download failed for $mirror"; }
 for package in "$work"/deb/*.deb; do
-    dpkg-deb -x "$package" "$work/root"
+    dpkg-deb -x "$package" "$work/files"
 done
 rm -rf "$apt" "$work/deb" "$work/log"
 cat >"$work/julia" <<'WRAPPER'
 #!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
-for folder in "$here"/root/usr/lib/*-linux-gnu; do :; done
+for folder in "$here"/files/usr/lib/*-linux-gnu; do :; done
 LD_LIBRARY_PATH="$folder:$folder/julia${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-    exec "$here/root/usr/bin/julia" "$@"
+    exec "$here/files/usr/bin/julia" "$@"
 WRAPPER
 chmod 755 "$work" "$work/julia"
 if [ "$("$work/julia" --version 2>&1)" != "$version" ]; then

@@ -411,6 +411,6 @@ fn the_normal_prior() {
     assert!(
         error
             .message()
-            .contains("not implemented for designs with interactions")
+            .contains("use 'apeglm' or 'ashr' for a design with interactions")
     );
 }

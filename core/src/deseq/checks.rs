@@ -47,12 +47,12 @@ pub(super) fn values(ctx: &Context, counts: &Counts) -> Result<()> {
     }
     if all_zero {
         return Err(Error::data(
-            "all samples have 0 counts for all genes; check the counting",
+            "no gene has a count in any sample; was the right table given?",
         ));
     }
     warning(
         ctx,
-        "all genes have equal values for all samples; no dispersion can be estimated",
+        "each gene has one and the same count in every sample; dispersions cannot be estimated from such counts",
     )
 }
 
@@ -96,7 +96,7 @@ pub(super) fn design(ctx: &Context, col_data: &mut Table, design: &Design) -> Re
         warning(
             ctx,
             &format!(
-                "some variables in design formula are characters, converting to factors: {}",
+                "text columns of the design are taken as factors: {}",
                 name_some(&characters, 10)
             ),
         )?;
@@ -106,8 +106,8 @@ pub(super) fn design(ctx: &Context, col_data: &mut Table, design: &Design) -> Re
             return Err(Error::argument(
                 "design",
                 format!(
-                    "has a single variable, {name:?}, with all samples having the same value; use \
-                     `~ 1` to estimate size factors and dispersions without conditions"
+                    "names only {name:?}, which does not vary over the samples; `~ 1` is the design for \
+                     size factors and dispersions without conditions"
                 ),
             ));
         }
@@ -148,9 +148,8 @@ fn numeric(ctx: &Context, name: &str, values: &[f64]) -> Result<()> {
         message(
             ctx,
             &format!(
-                "the design formula contains the numeric variable {name:?} with integer values, \
-                 specifying a model with increasing fold change for higher values; make it a factor \
-                 if this is not meant"
+                "{name:?} holds whole numbers and enters the design as a slope: the fold change is per unit \
+                 of it; if its numbers name groups, make it a factor"
             ),
         )?;
     }
@@ -181,7 +180,7 @@ fn factor(ctx: &Context, col_data: &mut Table, name: &str, mut labels: Categoric
     if used.contains(&false) {
         message(
             ctx,
-            &format!("factor levels were dropped which had no samples: {name}"),
+            &format!("levels without a sample were removed from {name}"),
         )?;
         let mut position = -1;
         let places: Vec<i32> = used
@@ -245,8 +244,8 @@ fn last_variable(ctx: &Context, col_data: &Table, name: Option<&String>) -> Resu
     if later.clone().any(|level| control.contains(&level.as_str())) {
         return message(
             ctx,
-            "it appears that the last variable in the design formula has a factor level, 'control', \
-             which is not the reference level; comparisons are made against the first level",
+            "the last variable of the design has a level 'control' that is not its first level; \
+             comparisons are made against the first level",
         );
     }
     Ok(())

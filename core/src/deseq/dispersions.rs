@@ -160,7 +160,7 @@ fn check_variation(dataset: &DeseqDataset, moments: &BaseMoments) -> Result<()> 
         }
     }
     Err(Error::data(
-        "all genes have equal values for all samples; no dispersion can be estimated",
+        "each gene has one and the same count in every sample; dispersions cannot be estimated from such counts",
     ))
 }
 
@@ -183,9 +183,8 @@ fn trend_of(
     if trend.fit_type() != options.fit_type {
         message(
             ctx,
-            "-- note: fitType='parametric', but the dispersion trend was not well captured by the \
-             function y = a/x + b; a local regression fit was substituted; specify fitType='local' \
-             or 'mean' to avoid this message next time",
+            "the dispersions do not follow the parametric trend a/x + b (fitType='parametric'); a local \
+             regression took its place, as fitType='local' does",
         )?;
     }
     Ok(trend)

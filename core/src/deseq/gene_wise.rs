@@ -123,8 +123,10 @@ pub(super) fn gene_wise(
     if m == p {
         return Err(Error::argument(
             "design",
-            "the number of samples and the number of model coefficients are equal, so there are no \
-             replicates to estimate the dispersion; use an alternate design formula",
+            format!(
+                "has {p} coefficients for {m} samples, which leaves nothing to estimate dispersions from; \
+                 a design with fewer coefficients or more samples is needed"
+            ),
         ));
     }
     if let Some(init) = &options.alpha_init {

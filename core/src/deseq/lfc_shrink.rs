@@ -384,7 +384,7 @@ fn apeglm(
         message(
             ctx,
             &format!(
-                "computing FSOS 'false sign or small' s-values (T={})",
+                "s-values count a change below lfcThreshold = {} as false",
                 options.lfc_threshold
             ),
         )?;
@@ -517,19 +517,19 @@ fn normal(
     if formula.is_some_and(|f| f.has_interactions()) {
         return Err(Error::argument(
             "type",
-            "LFC shrinkage type='normal' not implemented for designs with interactions",
+            "type='normal' shrinks every term by one prior, which an interaction does not share; use 'apeglm' or 'ashr' for a design with interactions",
         ));
     }
     let by_contrast = matches!(target, ShrinkTarget::Contrast(_));
     if by_contrast && analysis.fit.matrix_type == MatrixType::UserSupplied {
         return Err(Error::argument(
             "contrast",
-            "user-supplied design matrix supports shrinkage only with 'coef'",
+            "the design was given as a matrix, so the levels to compare are not known; name a column by coef",
         ));
     }
     message(
         ctx,
-        "using 'normal' for LFC shrinkage, the Normal prior from Love et al (2014)",
+        "fold changes are shrunken by a zero-centred normal prior (type='normal')",
     )?;
     let test = TestOptions {
         standard_matrix: !by_contrast,

@@ -46,7 +46,10 @@ pub fn likelihood_ratio_test(
     let reduced_model = Model::new(dataset.matrix_of(reduced)?);
     for (name, model) in [("full", &full_model), ("reduced", &reduced_model)] {
         if model.matrix.rank() < model.matrix.n_columns() {
-            return Err(Error::argument(name, "model matrix is less than full rank"));
+            return Err(Error::argument(
+                name,
+                "the columns of its model matrix depend on each other",
+            ));
         }
     }
     let (p, q) = (
@@ -56,8 +59,10 @@ pub fn likelihood_ratio_test(
     if q >= p {
         return Err(Error::argument(
             "reduced",
-            "less than one degree of freedom, perhaps full and reduced models are not in the \
-             correct order",
+            format!(
+                "has {q} coefficients, which must be fewer than the {p} of the full model; were the two \
+                 exchanged?"
+            ),
         ));
     }
     let fits = fit_plan(dataset, dispersions, &full_model, options, true).run(

@@ -88,8 +88,8 @@ pub(super) fn base_moments(
         warning(
             ctx,
             &format!(
-                "for {failed} row(s), the weights as supplied won't allow parameter estimation, \
-                 producing a degenerate design matrix; these are treated as all zero"
+                "in {failed} genes the samples with weight do not determine the coefficients of the design; \
+                 these genes are left out as if without counts"
             ),
         )?;
     }

@@ -143,13 +143,13 @@ fn check(ctx: &Context, dataset: &DeseqDataset, options: &DeseqOptions) -> Resul
     {
         warning(
             ctx,
-            "the design is ~ 1 (just an intercept); is this intended?",
+            "the design `~ 1` has no variable, so no conditions are compared",
         )?;
     }
     if options.fit.min_replicates_for_replace < 3 {
         return Err(Error::argument(
             "minReplicatesForReplace",
-            "at least 3 replicates are necessary to indicate a sample as a count outlier",
+            "must be at least 3: with fewer replicates no count stands out from the others",
         ));
     }
     Ok(())

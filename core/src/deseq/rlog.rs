@@ -109,13 +109,13 @@ fn advise(ctx: &Context, m: usize) -> Result<()> {
     if m >= 50 {
         return message(
             ctx,
-            "rlog() may take a long time with 50 or more samples, vst() is a much faster transformation",
+            "rlog fits one coefficient per sample and is slow with 50 samples or more; vst serves the same purpose in a fraction of the time",
         );
     }
     if m >= 30 {
         return message(
             ctx,
-            "rlog() may take a few minutes with 30 or more samples, vst() is a much faster transformation",
+            "rlog fits one coefficient per sample and takes its time with 30 samples or more; vst serves the same purpose faster",
         );
     }
     Ok(())
@@ -137,10 +137,9 @@ fn sparse_test(ctx: &Context, data: &DeseqDataset) -> Result<()> {
     if tested > 0 && single as f64 / tested as f64 > 0.1 {
         return warning(
             ctx,
-            "the rlog assumes that data is close to a negative binomial distribution, an assumption \
-             which is sometimes not compatible with datasets where many genes have many zero counts \
-             despite a few very large counts; in this data, more than 10% of genes with a sum of \
-             normalized counts above 100 have one sample with more than 90% of the sum",
+            "in more than a tenth of the genes with over 100 normalized counts, one sample holds more \
+             than nine tenths of them; rlog's model of counts does not describe such genes, so look at vst \
+             or at log2 of the normalized counts as well",
         );
     }
     Ok(())

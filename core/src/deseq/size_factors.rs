@@ -77,7 +77,7 @@ pub fn estimate_size_factors(
         (None, Some(lengths)) => {
             message(
                 ctx,
-                "using 'avgTxLength' from assays(dds), correcting for library size",
+                "average transcript lengths (avgTxLength) and library sizes give the normalization factors",
             )?;
             let mut centred = lengths.clone();
             centred.chunks_exact_mut(m).for_each(center_geometrically);
@@ -144,12 +144,12 @@ fn from_rows(
         if means == 0 {
             if options.strict || kind == SizeFactorType::Poscounts || options.geo_means.is_some() {
                 return Err(Error::data(
-                    "every gene contains at least one zero, cannot compute log geometric means",
+                    "no gene has a geometric mean above zero, so size factors have nothing to compare counts with",
                 ));
             }
             message(
                 ctx,
-                "every gene contains at least one zero: size factors of type 'poscounts' are used",
+                "no gene has counts in all samples: size factors of type 'poscounts' are used",
             )?;
             kind = SizeFactorType::Poscounts;
             continue;

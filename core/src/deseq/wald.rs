@@ -129,7 +129,7 @@ pub(super) fn matrix_to_fit(
     if matrix.rank() < matrix.n_columns() {
         return Err(Error::argument(
             "full",
-            "model matrix is less than full rank",
+            "the columns of its model matrix depend on each other",
         ));
     }
     Ok((Model::new(matrix), kind))
@@ -226,8 +226,7 @@ pub(super) fn note_unconverged(
     message(
         ctx,
         &format!(
-            "{failed} rows did not converge in beta, labelled in mcols(object)$betaConv. Use larger \
-             maxit argument with nbinomWaldTest"
+            "the coefficients of {failed} genes did not converge (betaConv); a larger maxit may help"
         ),
     )
 }
@@ -273,7 +272,7 @@ fn test_coefficients(
     if fit.se.contains(&0.0) {
         warning(
             ctx,
-            "some rows had non-positive estimates of variance for coefficients",
+            "some coefficients have a standard error of zero, so their tests mean nothing",
         )?;
     }
     if options.use_t {

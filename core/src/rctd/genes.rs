@@ -138,9 +138,9 @@ fn candidates(
     let fewer = profiles.genes.len().min(spatial_genes.len());
     if (seen.len() as f64) < 0.1 * fewer as f64 {
         return Err(Error::data(format!(
-            "at least 90% of genes do not match: of {} reference and {} spatial genes, {n_common} are common \
-             and {} of those have a total count of at least min_obs = {}; check the names, or lower min_obs \
-             for shallow data",
+            "less than a tenth of the genes can be used: of {} reference and {} spatial genes, {n_common} are \
+             common and {} of those have a total count of at least min_obs = {}; check the names, or lower \
+             min_obs for shallow data",
             profiles.genes.len(),
             spatial_genes.len(),
             seen.len(),

@@ -122,10 +122,10 @@ pub fn fit_trend(
         .filter(|&i| dispersions[i] > 100.0 * min_disp)
         .collect();
     if used.is_empty() {
-        return Err(Error::data(
-            "all gene-wise dispersion estimates are within 2 orders of magnitude from the minimum \
-             value, so the trend cannot be fitted; use the gene-wise estimates as final values",
-        ));
+        return Err(Error::data(format!(
+            "no gene-wise dispersion exceeds a hundred times the least allowed one ({min_disp:e}), so there is \
+             no trend to fit; the gene-wise dispersions can be set as final ones"
+        )));
     }
     let x: Vec<f64> = used.iter().map(|&i| means[i]).collect();
     let y: Vec<f64> = used.iter().map(|&i| dispersions[i]).collect();

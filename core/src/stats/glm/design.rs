@@ -114,19 +114,18 @@ impl ModelMatrix {
         if self.rank() == p {
             return Ok(());
         }
-        let start = "the model matrix is not full rank, so the model cannot be fit as specified";
+        let start = "the columns of the model matrix depend on each other";
         let empty: Vec<&str> = (0..p)
             .filter(|&c| (0..self.n_samples).all(|j| self.values[j * p + c] == 0.0))
             .map(|c| self.names[c].as_str())
             .collect();
         let why = if empty.is_empty() {
-            "one or more variables or interaction terms in the design formula are linear \
-             combinations of the others and must be removed"
+            "some of its variables or interactions say what others say already; leave them out"
                 .to_owned()
         } else {
             format!(
-                "levels or combinations of levels without any samples have resulted in columns of \
-                 zeros: {}; remove these columns or drop the levels",
+                "no sample has the levels, or the combinations of levels, of these columns: {}; leave \
+                 them out",
                 empty.join(", ")
             )
         };
