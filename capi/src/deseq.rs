@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use engine::data::CountBlock;
 use engine::deseq::{
-    Analysis, Counts, DeseqDataset, Design, deseq as deseq_of, estimate_dispersions,
-    estimate_size_factors, likelihood_ratio_test, wald_test,
+    Analysis, Counts, DeseqDataset, Design, Dispersions, TestFit, deseq as deseq_of,
+    estimate_dispersions, estimate_size_factors, likelihood_ratio_test, wald_test,
 };
 use engine::stats::glm::ModelMatrix;
 use engine::{Context, Error, ErrorKind};
@@ -325,15 +325,20 @@ pub extern "C" fn cyto_deseq_wald(
         with_context(ctx, |ctx| {
             let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
             let fit = wald_test(ctx, &state.dataset, dispersions, None, &options)?;
-            let analysis = Analysis {
-                dispersions: dispersions.clone(),
-                fit,
-                replacement: None,
-            };
-            state.enter(Stage::Tested(Box::new(analysis)));
+            let analysis = tested(dispersions, fit);
+            state.enter(analysis);
             Ok(())
         })
     })
+}
+
+/// The stage after a test that was called by itself: no outliers were replaced.
+fn tested(dispersions: &Dispersions, fit: TestFit) -> Stage {
+    Stage::Tested(Box::new(Analysis {
+        dispersions: dispersions.clone(),
+        fit,
+        replacement: None,
+    }))
 }
 
 /// Third step: the likelihood-ratio test. Options: those of `cyto_deseq_wald`, and "reduced", which is needed: a
@@ -357,12 +362,8 @@ pub extern "C" fn cyto_deseq_lrt(
             let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
             let data = &state.dataset;
             let fit = likelihood_ratio_test(ctx, data, dispersions, None, &reduced, &options)?;
-            let analysis = Analysis {
-                dispersions: dispersions.clone(),
-                fit,
-                replacement: None,
-            };
-            state.enter(Stage::Tested(Box::new(analysis)));
+            let analysis = tested(dispersions, fit);
+            state.enter(analysis);
             Ok(())
         })
     })

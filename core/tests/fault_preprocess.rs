@@ -1,17 +1,13 @@
 //! Preprocessing that is killed, runs out of space, or may not write leaves the old file as it was;
 //! matrices of more than 2^31 entries are read.
-//!
-//! The killed program is this test program itself, started again with `CYTO_KILL_AT` set: its
-//! progress callback sends it SIGKILL at that call.
 #![cfg(feature = "hdf5")]
 // A skipped test must say so.
 #![allow(clippy::print_stderr)]
 
+mod fault;
+
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::path::Path;
 
 use cytosol::data::h5ad::H5adFile;
 use cytosol::data::rows::RowScratch;
@@ -20,14 +16,8 @@ use cytosol::data::{
 };
 use cytosol::preprocess::file::*;
 use cytosol::preprocess::*;
-use cytosol::{Context, ContextOptions, Flow, Reason, Result};
-
-fn context() -> Context {
-    let mut options = ContextOptions::default();
-    options.threads = 2;
-    options.progress_interval = Duration::ZERO;
-    Context::new(&options).expect("pool")
-}
+use cytosol::{Context, Reason, Result};
+use fault::{SmallDisk, context, doomed, killed, leftovers};
 
 fn write(path: &Path) {
     let (n, g) = (1500, 120);
@@ -75,52 +65,19 @@ fn run(ctx: &Context, path: &Path) -> Result<PreprocessReport> {
 /// The killed program: a no-op unless it was started by the test below.
 #[test]
 fn child() {
-    let (Some(at), Some(path)) = (
-        std::env::var_os("CYTO_KILL_AT"),
-        std::env::var_os("CYTO_FILE"),
-    ) else {
-        return;
-    };
-    let at: usize = at.to_string_lossy().parse().expect("a number");
-    let path = PathBuf::from(path);
-    let ctx = context();
-    let mut calls = 0;
-    ctx.set_progress(Some(Box::new(move |_| {
-        calls += 1;
-        if calls > at {
-            let me = std::process::id().to_string();
-            Command::new("kill")
-                .args(["-9", &me])
-                .status()
-                .expect("kill");
-            std::thread::sleep(Duration::from_secs(60));
-        }
-        Flow::Continue
-    })));
-    run(&ctx, &path).expect("done");
+    if let Some((ctx, path)) = doomed() {
+        run(&ctx, &path).expect("done");
+    }
 }
 
 #[test]
 fn a_killed_run_leaves_the_old_file() {
-    let program = std::env::current_exe().expect("known");
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("a.h5ad");
     write(&path);
     let before = std::fs::read(&path).expect("read");
     let (mut n_killed, mut at) = (0, 0);
-    loop {
-        let status = Command::new(&program)
-            .args(["--exact", "child", "--test-threads", "1"])
-            .env("CYTO_KILL_AT", at.to_string())
-            .env("CYTO_FILE", &path)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .status()
-            .expect("started");
-        if status.success() {
-            break;
-        }
-        assert_eq!(status.signal(), Some(9), "killed at call {at}");
+    while killed(at, &path) {
         if std::fs::read(&path).expect("read") != before {
             // Killed in the report that follows the rename.
             data::open(&path, &OpenOptions::default()).expect("whole");
@@ -139,64 +96,22 @@ fn a_killed_run_leaves_the_old_file() {
     assert!(file.has("obsm/X_pca") && file.has("uns/log1p"));
 }
 
-fn leftovers(folder: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(folder)
-        .expect("folder")
-        .map(|e| e.expect("entry").path())
-        .filter(|p| p.extension().is_some_and(|e| e == "tmp"))
-        .collect()
-}
-
-/// A small file system in memory, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(folder.path())
-            .stderr(std::process::Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(SmallDisk(folder));
-        }
-        eprintln!("SKIP: a small file system cannot be mounted here");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_seen_beforehand_or_leaves_the_old_file() {
     let Some(disk) = SmallDisk::mount("8m") else {
         return;
     };
-    let path = disk.0.path().join("a.h5ad");
+    let path = disk.path().join("a.h5ad");
     write(&path);
     let before = std::fs::read(&path).expect("read");
-    let filler = disk.0.path().join("filler");
+    let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![1; 5 << 20]).expect("fits");
     let error = run(&context(), &path).expect_err("too large");
     assert_eq!(error.reason(), &Reason::DiskFull, "{error}");
     assert!(error.message().contains("are needed"), "{error}");
     std::fs::remove_file(&filler).expect("removed");
     for fill_at in [3, 6, 10, 14] {
-        let ctx = context();
-        let (fill, mut calls) = (filler.clone(), 0);
-        ctx.set_progress(Some(Box::new(move |_| {
-            calls += 1;
-            if calls > fill_at && !fill.exists() {
-                // Whatever fits; the last write fails.
-                let _ = std::fs::write(&fill, vec![1; 64 << 20]);
-            }
-            Flow::Continue
-        })));
+        let ctx = disk.filling_up(fill_at);
         // What was reserved at the beginning is enough, or the old file stays.
         match run(&ctx, &path) {
             Ok(_) => {
@@ -212,7 +127,7 @@ fn a_full_disk_is_seen_beforehand_or_leaves_the_old_file() {
                 assert_eq!(std::fs::read(&path).expect("read"), before);
             }
         }
-        assert!(leftovers(disk.0.path()).is_empty());
+        assert!(leftovers(disk.path()).is_empty());
         std::fs::write(&filler, []).expect("emptied");
         std::fs::write(&path, &before).expect("restored");
         std::fs::remove_file(&filler).expect("removed");

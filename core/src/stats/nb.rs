@@ -37,6 +37,17 @@ pub fn sum_in_lanes(values: &[f64]) -> f64 {
     sum
 }
 
+/// Multiplies the terms of every sample by its observation weight, where there are weights.
+#[inline(always)]
+pub fn weigh(weights: Option<&[f64]>, terms: [&mut [f64]; 3]) {
+    let Some(weights) = weights else { return };
+    for of_samples in terms {
+        for (term, weight) in of_samples.iter_mut().zip(weights) {
+            *term *= weight;
+        }
+    }
+}
+
 /// The part of `ln p` that does not depend on the mean, plus `K ln alpha`:
 /// `ln Gamma(K+x) - ln Gamma(x) - ln Gamma(K+1) + K ln alpha`, one a sample, weighted.
 #[inline(always)]

@@ -17,7 +17,7 @@ use pulp::Arch;
 
 use crate::linalg::small::{cholesky, cholesky_solve};
 use crate::stats::glm::{DesignRows, NbGene};
-use crate::stats::nb::sum_in_lanes;
+use crate::stats::nb::{sum_in_lanes, weigh};
 use crate::stats::vector_math::{exp, ln_1p};
 
 /// Standard deviation of the normal prior of the other coefficients. apeglm: no.shrink.scale.
@@ -179,13 +179,7 @@ impl Problem<'_> {
                 slope[j] = (mu[j] * scale[j] - counts[j]) * inverse;
                 curvature[j] = mu[j] * scale[j] * (1.0 + alpha * counts[j]) * inverse * inverse;
             }
-            if let Some(weights) = gene.weights {
-                for j in 0..m {
-                    value[j] *= weights[j];
-                    slope[j] *= weights[j];
-                    curvature[j] *= weights[j];
-                }
-            }
+            weigh(gene.weights, [value, slope, curvature]);
             sum_in_lanes(value)
         });
         design.sum_by_row(&ws.slope, &mut ws.row_slope);

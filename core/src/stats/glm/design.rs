@@ -432,7 +432,7 @@ mod tests {
         ];
         let matrix = model_matrix(&formula, &few, 4).expect("matrix");
         let error = matrix.check_full_rank().expect_err("an empty cell");
-        assert!(error.message().contains("without any samples"));
+        assert!(error.message().contains("no sample has the levels"));
         let same = vec![
             factor("geno", &["wt", "wt", "ko", "ko"], &["wt", "ko"]),
             factor("trt", &["a", "a", "b", "b"], &["a", "b"]),
@@ -440,6 +440,6 @@ mod tests {
         let formula = Formula::parse("~ geno + trt").expect("formula");
         let matrix = model_matrix(&formula, &same, 4).expect("matrix");
         let error = matrix.check_full_rank().expect_err("a copy");
-        assert!(error.message().contains("linear combinations"));
+        assert!(error.message().contains("say what others say already"));
     }
 }

@@ -17,7 +17,7 @@ use pulp::Arch;
 use crate::linalg::qr;
 use crate::linalg::small::{cholesky, cholesky_solve};
 use crate::stats::count_table::CountTable;
-use crate::stats::nb::sum_in_lanes;
+use crate::stats::nb::{sum_in_lanes, weigh};
 use crate::stats::vector_math::{exp, ln_1p};
 
 use super::box_newton::{BoxFit, box_fit};
@@ -294,13 +294,7 @@ fn evaluate(design: &DesignRows, gene: &NbGene<'_>, min_mu: f64, ws: &mut NbWork
             response[j] = w * (ln_mu - ln_scale[j] + (counts[j] - floored) / floored);
             terms[j] = counts[j] * ln_mu - (counts[j] + x) * ln_1p(gene.alpha * floored);
         }
-        if let Some(prior) = gene.weights {
-            for j in 0..m {
-                weight[j] *= prior[j];
-                response[j] *= prior[j];
-                terms[j] *= prior[j];
-            }
-        }
+        weigh(gene.weights, [weight, response, terms]);
         sum_in_lanes(terms)
     });
     design.sum_by_row(&ws.weight, &mut ws.row_weight);
