@@ -45,7 +45,7 @@ export CARGO_TARGET_DIR="$out/cargo" R_LIBS="$lib" _R_CHECK_FORCE_SUGGESTS_=fals
 
 crates() { PACK=${PACK:--1} sh bindings/r/tools/vendor.sh "$out/crates"; }
 
-format() { (cd bindings/r/src/rust && cargo fmt --check); }
+format() { sh bindings/r/tools/link.sh && (cd bindings/r/src/rust && cargo fmt --check); }
 
 archive() { # with what is in the tree; the vignette comes later
     rm -rf "$out/stage" "$out"/cytosol_*.tar.gz

@@ -5,6 +5,7 @@
 # Left out: tests, examples and documents of the crates, and the bundled HDF5, which the package does not use.
 set -eu
 cd "$(dirname "$0")/../src/rust"
+sh ../../tools/link.sh
 work=$1
 lock=$(cksum <Cargo.lock)
 if [ -f vendor.tar.xz ] && [ "$(cat "$work/vendor.lock" 2>/dev/null)" = "$lock" ]; then
