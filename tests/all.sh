@@ -35,6 +35,9 @@ skip() { # skip NAME REASON [gpu]
 
 # One profile and one set of features, so that the dependencies are compiled once.
 part "release build" cargo build --release --locked --workspace
+# Of all builds this one takes longest; it has what the checks before it leave of the machine.
+nice sh tests/abi/run.sh instrumented >"$logs/instrumented" 2>&1 &
+instrumented=$!
 part "format" cargo fmt --all --check
 part "clippy" cargo clippy --release --locked --workspace --all-targets -- -D warnings
 for features in "" "hdf5,blosc"; do
@@ -46,24 +49,31 @@ part "unit, property, format and end-to-end tests" cargo test --release --locked
 part "documentation" env RUSTDOCFLAGS="-D warnings" \
     cargo doc --release --locked --no-deps -p cytosol -q
 # Scripts that print their own parts; their lines are shown as they are.
-suite() { # suite NAME SCRIPT
-    [ -f "$2" ] || return 0
-    sh "$2" >"$logs/suite" 2>&1 || {
+suite() { # suite NAME COMMAND...
+    name=$1
+    shift
+    "$@" >"$logs/suite" 2>&1 || {
         failed=1
-        say FAIL "$1"
+        say FAIL "$name"
     }
     cat "$logs/suite"
     if [ -n "${CI:-}" ] && grep '^SKIP' "$logs/suite" | grep -vqi gpu; then
         failed=1
-        say FAIL "$1: a check was skipped, which is not allowed here"
+        say FAIL "$name: a check was skipped, which is not allowed here"
     fi
 }
-suite "C ABI" tests/abi/run.sh
-suite "C++" tests/cpp/run.sh
-suite "Julia" tests/julia/run.sh
-suite "R" tests/r/run.sh
-suite "cross-language" tests/cross/run.sh
-suite "README" tests/readme.sh
+suite "C ABI" sh tests/abi/run.sh plain
+suite "C++" sh tests/cpp/run.sh
+suite "Julia" sh tests/julia/run.sh
+suite "R" sh tests/r/run.sh
+suite "cross-language" sh tests/cross/run.sh
+suite "README" sh tests/readme.sh
+wait $instrumented || {
+    failed=1
+    say FAIL "instrumented build"
+}
+cat "$logs/instrumented"
+suite "sanitizers and fuzzing" sh tests/abi/run.sh hardened
 part "demo" target/release/cyto demo --out "$logs/demo" --quiet
 if command -v nvidia-smi >/dev/null 2>&1; then
     skip "GPU" "no kernels in this version" gpu

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Everything that is promised about the C ABI. Prints one line per part; ends with 1 when one failed.
-# Usage: tests/abi/run.sh [PART...]; without PART all. FUZZ_SECONDS: time of each fuzz target (default 15).
+# Usage: tests/abi/run.sh [PART...]; without PART all; "plain": those with the library as it is; "hardened": those
+# with the one that the part "instrumented" builds. FUZZ_SECONDS: time of each fuzz target (default 15).
 set -u
 cd "$(dirname "$0")/../.."
 out=target/abi
@@ -105,24 +106,41 @@ panics() {
         "$lib/examples/libinject.a" $(static_libs) -o "$out/panic_host" && timeout 120 "$out/panic_host"
 }
 
-# The hosts that end soon, linked with the static library, under valgrind.
+# at_once COMMAND NAME...: COMMAND with each name, all at the same time; what they print in order. Ends with 1
+# when one failed.
+at_once() {
+    command=$1 broken=0 running=
+    shift
+    for each in "$@"; do
+        "$command" "$each" >"$out/$command.$each" 2>&1 &
+        running="$running $each:$!"
+    done
+    for each in $running; do
+        wait "${each#*:}" || { echo "${each%:*}: $?"; broken=1; }
+        cat "$out/$command.${each%:*}"
+    done
+    return $broken
+}
+
+# A host linked with the static library.
+under_valgrind() {
+    archive="$lib/libcytosol.a"
+    [ "$1" = panic_host ] && archive="$lib/examples/libinject.a"
+    gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$1.c" tests/abi/simulate.c \
+        "$archive" $libs -o "$out/static_$1" || return 1
+    arguments=
+    case $1 in files | preprocess) arguments="$out/$1_in" ;; esac
+    timeout 1200 valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
+        --suppressions=tests/abi/valgrind.supp --error-exitcode=9 "$out/static_$1" $arguments && echo "$1: clean"
+}
+
+# The hosts that end soon.
 valgrind_part() {
     have valgrind || skip "valgrind is missing (Debian: valgrind)"
     libs=$(static_libs) || return 1
     rm -rf "$out/files_in" "$out/preprocess_in"
     mkdir -p "$out/files_in" "$out/preprocess_in"
-    for name in arrow edge files preprocess panic_host; do
-        archive="$lib/libcytosol.a"
-        [ $name = panic_host ] && archive="$lib/examples/libinject.a"
-        gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$name.c" tests/abi/simulate.c \
-            "$archive" $libs -o "$out/static_$name" || return 1
-        arguments=
-        case $name in files | preprocess) arguments="$out/${name}_in" ;; esac
-        timeout 1200 valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
-            --suppressions=tests/abi/valgrind.supp --error-exitcode=9 "$out/static_$name" $arguments ||
-            { echo "$name: $?"; return 1; }
-        echo "$name: clean"
-    done
+    at_once under_valgrind files preprocess arrow edge panic_host
 }
 
 instrumented() {
@@ -130,20 +148,20 @@ instrumented() {
     sh tests/abi/instrumented.sh >"$out/instrumented.path"
 }
 
+under_sanitizer() {
+    clang -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g -fsanitize=address "tests/abi/$1.c" \
+        tests/abi/simulate.c "$built/libcytosol.a" $libs -o "$out/asan_$1" || return 1
+    arguments=
+    case $1 in files | preprocess) arguments="$out/$1_in" ;; esac
+    ASAN_OPTIONS=$asan:detect_leaks=1 timeout 600 "$out/asan_$1" $arguments && echo "$1: clean"
+}
+
 sanitizers() {
     have clang || skip "clang is missing (Debian: clang)"
-    built=$(cat "$out/instrumented.path") || return 1
-    rm -rf "$out/files_in"
-    mkdir -p "$out/files_in"
-    for name in arrow edge files rctd_host fork; do
-        clang -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g -fsanitize=address "tests/abi/$name.c" \
-            tests/abi/simulate.c "$built/libcytosol.a" $(static_libs) -o "$out/asan_$name" || return 1
-        arguments=
-        [ $name = files ] && arguments="$out/files_in"
-        ASAN_OPTIONS=$asan:detect_leaks=1 timeout 600 "$out/asan_$name" $arguments ||
-            { echo "$name: $?"; return 1; }
-        echo "$name: clean"
-    done
+    built=$(cat "$out/instrumented.path") && libs=$(static_libs) || return 1
+    rm -rf "$out/files_in" "$out/preprocess_in"
+    mkdir -p "$out/files_in" "$out/preprocess_in"
+    at_once under_sanitizer arrow edge files preprocess fork deseq && at_once under_sanitizer rctd_host
 }
 
 # fuzz TARGET: a short run; what broke it is kept.
@@ -164,9 +182,16 @@ fuzz() {
     return 1
 }
 
-all="build header symbols soname abidiff languages rctd_host deseq edge arrow files preprocess fork panic gates
-valgrind instrumented sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
-for chosen in ${*:-$all}; do
+plain="build header symbols soname abidiff languages rctd_host deseq edge arrow files preprocess fork panic gates
+valgrind"
+hardened="sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
+case ${*:-all} in
+all) parts="$plain instrumented $hardened" ;;
+plain) parts=$plain ;;
+hardened) parts=$hardened ;;
+*) parts=$* ;;
+esac
+for chosen in $parts; do
     case $chosen in
     abidiff) part abidiff abidiff_part ;;
     rctd_host) part rctd_host host rctd_host c11 && grep -h "^cancel\|^truth" "$out/rctd_host.log" | sed 's/^/     /' ;;
@@ -180,7 +205,7 @@ for chosen in ${*:-$all}; do
     fuzz_*) part "$chosen" fuzz "${chosen#fuzz_}" && grep -h "^note:" "$out/$chosen.log" | sed 's/^/     /' ;;
     build | header | symbols | soname | languages | files | instrumented | sanitizers) part "$chosen" "$chosen" ;;
     *)
-        echo "unknown part $chosen; parts: $all"
+        echo "unknown part $chosen; parts: $plain instrumented $hardened"
         exit 2
         ;;
     esac
