@@ -23,7 +23,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CYTO = os.path.join(HERE, "..", "..", "target", "release", "cyto")
+CYTO = os.environ.get("CYTO") or os.path.join(HERE, "..", "..", "target", "release", "cyto")
 COMMON = ["--target-sum", "10000", "--qc-vars", "mt", "--quiet"]
 
 
