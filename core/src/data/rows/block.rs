@@ -24,9 +24,11 @@ enum Form {
         genes: Stored,
         position: u64,
     },
-    Dense {
-        n_rows: usize,
-    },
+    #[cfg_attr(
+        not(feature = "hdf5"),
+        allow(dead_code, reason = "only files hold dense rows")
+    )]
+    Dense { n_rows: usize },
 }
 
 /// Consecutive rows of a matrix, as they are stored.
@@ -64,6 +66,10 @@ impl RowBlock {
     }
 
     /// Dense rows.
+    #[cfg_attr(
+        not(feature = "hdf5"),
+        allow(dead_code, reason = "only files hold dense rows")
+    )]
     pub(crate) fn dense(
         name: &std::sync::Arc<str>,
         first_row: usize,
@@ -104,6 +110,7 @@ impl RowBlock {
     }
 
     /// The block's memory, to be used again.
+    #[cfg(feature = "hdf5")]
     pub(crate) fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
         let genes = match self.form {
             Form::Sparse { genes, .. } => Some(genes.bytes),
