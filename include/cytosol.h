@@ -2261,6 +2261,15 @@ cyto_status cyto_dataset_write_h5ad(const struct cyto_context *ctx,
                                     struct cyto_error **err);
 
 /**
+ * Removes the temporary files that killed writers left in a folder: no process of their number runs, and
+ * nothing was written for five minutes. `n_removed` may be NULL. Every step does the same for its own output.
+ */
+CYTO_API
+cyto_status cyto_cleanup(cyto_str folder,
+                         uint64_t *n_removed,
+                         struct cyto_error **err);
+
+/**
  * Quality control metrics of counts in memory, as `cyto_pp_qc` has them; groups of genes are those of
  * `input`. Options: "expr_type", "var_type", "percent_top", "log1p", "wide", "canonicalize", "allow_nonfinite".
  */

@@ -21,5 +21,6 @@
 #include "cytosol/context.hpp"
 #include "cytosol/counts.hpp"
 #include "cytosol/rctd.hpp"
+#include "cytosol/preprocess.hpp"
 
 #endif

@@ -35,10 +35,25 @@ tissue() {
     "$lib/cyto" demo --simulate-only --quiet --pixels 200 --out "$out/tissue"
 }
 
-# The indented lines of "Jobs in five lines" about RCTD; those on tables and counts have tests of the command line.
+# A folder as 10x wrote them: 600 genes x 80 cells, a third of the counts above zero.
+tenx() {
+    mkdir "$1" && awk -v folder="$1" 'BEGIN {
+        for (cell = 1; cell <= 80; cell++) {
+            print "cell" cell > (folder "/barcodes.tsv")
+            for (gene = cell % 3 + 1; gene <= 600; gene += 3) entries[++n] = gene " " cell " " (gene * cell) % 7 + 1
+        }
+        for (gene = 1; gene <= 600; gene++) print "id" gene "\tgene" gene > (folder "/genes.tsv")
+        print "%%MatrixMarket matrix coordinate integer general\n600 80 " n > (folder "/matrix.mtx")
+        for (i = 1; i <= n; i++) print entries[i] > (folder "/matrix.mtx")
+    }'
+}
+
+# The indented lines of "Jobs in five lines" about RCTD and preprocessing; those on tables have tests of the command line.
 cli() {
-    sed -n '/^## Jobs in five lines/,/^\*\*Rust/s/^    \(cyto \(info\|rctd\) .*\)/\1/p' README.md >"$out/cli.sh"
-    [ "$(wc -l <"$out/cli.sh")" = 5 ] && folder cli && PATH="$lib:$PATH" sh -eux "$out/cli.sh" && test -s tissue.png
+    sed -n '/^## Jobs in five lines/,/^\*\*Rust/s/^    \(cyto \(info\|rctd\|pp\) .*\)/\1/p' README.md >"$out/cli.sh"
+    [ "$(wc -l <"$out/cli.sh")" = 9 ] && folder cli && cp reference.h5ad counts.h5ad && tenx 10x_folder &&
+        PATH="$lib:$PATH" sh -eux "$out/cli.sh" && test -s tissue.png && "$lib/cyto" info out.h5ad | grep -q X_pca &&
+        "$lib/cyto" info counts.h5ad | grep -q pct_counts_mt
 }
 
 c() {

@@ -69,6 +69,7 @@ struct free_handle {
     void operator()(cyto_rctd_results *h) const noexcept { cyto_rctd_results_free(h); }
     void operator()(cyto_plan *h) const noexcept { cyto_plan_free(h); }
     void operator()(cyto_partial *h) const noexcept { cyto_partial_free(h); }
+    void operator()(cyto_pp_result *h) const noexcept { cyto_pp_result_free(h); }
 };
 
 template <class T>

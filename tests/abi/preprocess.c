@@ -3,6 +3,7 @@
  * the same bits.
  * Usage: preprocess FOLDER (an empty one that may be written to).
  */
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -152,6 +153,18 @@ static void make_the_file(void) {
                                "{\"compression\": \"gzip:1+shuffle\"}", &err));
     cyto_dataset_free(dataset);
     CHECK(access(at("raw.h5ad"), F_OK) == 0);
+    /* What a killed writer left: its process is gone, and the file is old. */
+    const char *left = at(".raw.h5ad.4294967295.abc.tmp");
+    const struct timeval old[2] = {{1, 0}, {1, 0}};
+    FILE *file = fopen(left, "w");
+    CHECK(file != NULL && fclose(file) == 0 && utimes(left, old) == 0);
+    uint64_t n = 7;
+    OK(cyto_cleanup(at(""), &n, &err));
+    CHECK(n == 1 && access(at(".raw.h5ad.4294967295.abc.tmp"), F_OK) != 0);
+    OK(cyto_cleanup(at(""), NULL, &err));
+    FAILS(CYTO_NOT_FOUND, "none", cyto_cleanup(at("none"), &n, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "folder", cyto_cleanup(NULL, &n, &err));
+    CHECK(n == 1);
 }
 
 #define SUMS "{\"by\": \"cell_type\", \"func\": [\"sum\", \"var\", \"count_nonzero\", \"median\"]}"

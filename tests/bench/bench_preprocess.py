@@ -1,10 +1,15 @@
-"""Preprocessing: ours against scanpy, growth, and runs that are killed.
+"""Preprocessing: ours against scanpy, growth, reading rates, and runs that are killed.
 
     python bench_preprocess.py ratio COUNTS.h5ad [--threads 2] [--repeats 3]
+    python bench_preprocess.py dask COUNTS.h5ad
     python bench_preprocess.py growth --cells 50000 100000
+    python bench_preprocess.py growth --cells 50000 --per-cell 500 1000
+    python bench_preprocess.py memory COUNTS.h5ad
+    python bench_preprocess.py rate GZIPPED.h5ad
     python bench_preprocess.py kill COUNTS.h5ad --kills 200
 """
 import argparse
+import ctypes
 import hashlib
 import json
 import os
@@ -18,74 +23,168 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CYTO = os.path.join(HERE, "..", "..", "target", "release", "cyto")
+CYTO = os.environ.get("CYTO") or os.path.join(HERE, "..", "..", "target", "release", "cyto")
 COMMON = ["--target-sum", "10000", "--qc-vars", "mt", "--quiet"]
 
 
-def ours(arguments):
-    """Processor seconds, wall seconds, peak MiB of one run."""
+def finished(process, what):
+    """Processor seconds, wall seconds and peak MiB of a process that was started just now."""
     start = time.time()
-    process = subprocess.Popen([CYTO, "pp", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     if status != 0:
-        sys.exit(f"cyto {arguments} ended with {status}")
-    cpu = usage.ru_utime + usage.ru_stime
-    return cpu, time.time() - start, usage.ru_maxrss / 1024
+        sys.exit(f"{what} ended with {status}")
+    return usage.ru_utime + usage.ru_stime, time.time() - start, usage.ru_maxrss / 1024
+
+
+def ours(arguments):
+    return finished(subprocess.Popen([CYTO, "pp", *arguments], stdout=subprocess.DEVNULL), f"cyto {arguments}")
 
 
 def whole(counts, out, args, *more):
     return ["preprocess", counts, "-o", out, "--threads", str(args.threads), *COMMON, *more]
 
 
+JOBS = {
+    "to_log1p": ["--percent-top", "50", "--no-hvg", "--no-pca"],
+    "to_pca": ["--percent-top", "50", "--n-top-genes", "2000", "--n-comps", "50"],
+}
+
+
+def script(name, *arguments):
+    return [sys.executable, os.path.join(HERE, name), *arguments]
+
+
+def theirs(how, job, counts, out, small, cache, threads):
+    """One run of scanpy: "first" compiles all that numba compiles, "fresh" finds it compiled, "warm" has been running."""
+    if how == "first":
+        shutil.rmtree(cache, ignore_errors=True)
+    os.makedirs(cache, exist_ok=True)
+    names = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache, **{name: str(threads) for name in names}}
+    command = script("run_scanpy.py", job, counts, out, *(["--warm", small] if how == "warm" else []))
+    return json.loads(subprocess.check_output(command, env=environment))
+
+
 def ratio(args):
     with tempfile.TemporaryDirectory(dir=args.work) as folder:
-        out = os.path.join(folder, "out.h5ad")
-        small = os.path.join(folder, "small.h5ad")
+        out, small, cache = (os.path.join(folder, name) for name in ("out.h5ad", "small.h5ad", "numba"))
         make(small, 500, 2000, 100)
-        jobs = {
-            "qc_normalize_log1p": ["--percent-top", "50", "--no-hvg", "--no-pca"],
-            "to_pca": ["--percent-top", "50", "--n-top-genes", "2000", "--n-comps", "50"],
-        }
-        found = {name: [] for name in jobs}
-        theirs = []
-        for _ in range(args.repeats):
-            for name, more in jobs.items():
-                found[name].append(ours(whole(args.counts, out, args, *more)))
-            command = [sys.executable, os.path.join(HERE, "run_scanpy.py"), args.counts, out]
-            if args.warm:
-                command += ["--warm", small]
-            theirs.append(json.loads(subprocess.check_output(command)))
-        for name in jobs:
-            cpu = statistics.median(run[0] for run in found[name])
-            wall = statistics.median(run[1] for run in found[name])
-            peak = max(run[2] for run in found[name])
-            other = statistics.median(run[name] for run in theirs)
-            print(
-                f"{name}: ours {cpu:.2f} s cpu, {wall:.2f} s wall, peak {peak:.0f} MiB; "
-                f"scanpy {other:.2f} s cpu; ratio {other / cpu:.1f}"
-            )
-        print("scanpy:", json.dumps(theirs[0]))
+        for job, more in JOBS.items():
+            found, other = [], {"first": [], "fresh": [], "warm": []}
+            for repeat in range(args.repeats):
+                for how in other:
+                    if how == "first" and repeat > 0:
+                        continue
+                    found.append(ours(whole(args.counts, out, args, *more)))
+                    other[how].append(theirs(how, job, args.counts, out, small, cache, args.threads))
+            cpu, wall = (statistics.median(run[i] for run in found) for i in (0, 1))
+            low, high = min(run[0] for run in found), max(run[0] for run in found)
+            peak = max(run[2] for run in found)
+            print(f"{job}: ours {cpu:.2f} s cpu ({low:.2f} to {high:.2f}), {wall:.2f} s wall, peak {peak:.0f} MiB")
+            for how, runs in other.items():
+                # Of a process that was running already, only the work counts.
+                key = "cpu" if how == "warm" else "process"
+                their = statistics.median(run[key] for run in runs)
+                most = max(run["peak_mib"] for run in runs)
+                print(f"  scanpy {how}: {their:.2f} s cpu, ratio {their / cpu:.1f}, peak {most} MiB, {runs[-1]['steps']}")
+
+
+def dask(args):
+    with tempfile.TemporaryDirectory(dir=args.work) as folder:
+        out = os.path.join(folder, "out.h5ad")
+        for job, more in JOBS.items():
+            cpu, wall, peak = ours(whole(args.counts, out, args, *more))
+            print(f"{job}: ours {cpu:.2f} s cpu, {wall:.2f} s wall, peak {peak:.0f} MiB")
+            command = script("run_scanpy.py", job, args.counts, out, "--dask", str(args.threads))
+            print("  scanpy and dask:", json.loads(subprocess.check_output(command)))
+
+
+def memory(args):
+    """Both jobs on a large file, once."""
+    with tempfile.TemporaryDirectory(dir=args.work) as folder:
+        out = os.path.join(folder, "out.h5ad")
+        for job, more in JOBS.items():
+            cpu, wall, peak = ours(whole(args.counts, out, args, *more))
+            print(f"{job}: {cpu:.2f} s cpu, {wall:.2f} s wall, peak {peak:.0f} MiB")
+            os.remove(out)
+
+
+def inflate_alone(path):
+    """Stored bytes, decoded bytes and processor seconds to inflate all chunks of X with libdeflate, on one core."""
+    import h5py
+
+    library = ctypes.CDLL("libdeflate.so.0")
+    library.libdeflate_alloc_decompressor.restype = ctypes.c_void_p
+    decompressor = ctypes.c_void_p(library.libdeflate_alloc_decompressor())
+    stored = decoded = 0
+    seconds = 0.0
+    with h5py.File(path) as f:
+        for dataset in (f["X/indices"], f["X/data"]):
+            if dataset.compression != "gzip" or dataset.shuffle:
+                sys.exit("rate: X must be compressed by gzip without shuffle")
+            room = ctypes.create_string_buffer(dataset.chunks[0] * dataset.dtype.itemsize)
+            for i in range(dataset.id.get_num_chunks()):
+                _, chunk = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(i).chunk_offset)
+                start = time.process_time()
+                failed = library.libdeflate_zlib_decompress(
+                    decompressor, chunk, ctypes.c_size_t(len(chunk)), room, ctypes.c_size_t(len(room)), None
+                )
+                seconds += time.process_time() - start
+                if failed:
+                    sys.exit("rate: a chunk cannot be inflated")
+                stored += len(chunk)
+                decoded += len(room)
+    return stored, decoded, seconds
+
+
+def library_alone(path):
+    """Processor seconds in which the HDF5 library reads X."""
+    import h5py
+
+    start = time.process_time()
+    with h5py.File(path) as f:
+        for dataset in (f["X/indices"], f["X/data"]):
+            step = 64 * dataset.chunks[0]
+            for first in range(0, dataset.shape[0], step):
+                dataset[first : first + step]
+    return time.process_time() - start
+
+
+def rate(args):
+    stored, decoded, alone = inflate_alone(args.counts)
+    library = library_alone(args.counts)
+    print(f"{stored / 1e6:.0f} MB stored, {decoded / 1e6:.0f} MB decoded")
+    print(f"inflate alone, one core: {alone:.2f} s cpu, {decoded / alone / 1e6:.0f} MB/s")
+    print(f"HDF5 library: {library:.2f} s cpu, {decoded / library / 1e6:.0f} MB/s")
+    runs = [
+        ours(["filter-cells", args.counts, "--min-counts", "1", "--threads", str(args.threads), "--quiet"])
+        for _ in range(args.repeats)
+    ]
+    cpu, wall = (statistics.median(run[i] for run in runs) for i in (0, 1))
+    print(f"ours, totals of cells and genes: {cpu:.2f} s cpu, {wall:.2f} s wall, {decoded / wall / 1e6:.0f} MB/s")
+    print(f"share of inflation in processor time {alone / cpu:.2f}; wall against cores {alone / args.threads / wall:.2f}")
 
 
 def make(path, cells, genes, per_cell):
-    script = os.path.join(HERE, "make_counts.py")
     sizes = ["--cells", str(cells), "--genes", str(genes), "--per-cell", str(per_cell)]
-    subprocess.check_call([sys.executable, script, path, *sizes], stdout=subprocess.DEVNULL)
+    subprocess.check_call(script("make_counts.py", path, *sizes), stdout=subprocess.DEVNULL)
 
 
 def growth(args):
+    """Doubling cells, or entries of a cell, must at most double the time (2.3 with what the machine adds)."""
     before = None
     with tempfile.TemporaryDirectory(dir=args.work) as folder:
         for cells in args.cells:
-            counts, out = os.path.join(folder, "counts.h5ad"), os.path.join(folder, "out.h5ad")
-            make(counts, cells, args.genes, args.per_cell)
-            more = ["--percent-top", "50", "--n-top-genes", "2000"]
-            cpu, wall, peak = ours(whole(counts, out, args, *more))
-            print(f"{cells} cells: {cpu:.2f} s cpu, {wall:.2f} s wall, peak {peak:.0f} MiB")
-            if before and cpu / before[1] > 2.3 * cells / before[0] / 2:
-                sys.exit("time grew faster than the cells")
-            before = (cells, cpu)
+            for per_cell in args.per_cell:
+                counts, out = os.path.join(folder, "counts.h5ad"), os.path.join(folder, "out.h5ad")
+                make(counts, cells, args.genes, per_cell)
+                cpu, wall, peak = min(ours(whole(counts, out, args, *JOBS["to_pca"])) for _ in range(args.repeats))
+                print(f"{cells} cells x {per_cell}: {cpu:.2f} s cpu, {wall:.2f} s wall, peak {peak:.0f} MiB")
+                entries = cells * per_cell
+                if before and cpu / before[1] > 2.3 * entries / before[0] / 2:
+                    sys.exit("time grew faster than the entries")
+                before = (entries, cpu)
 
 
 def digest(path):
@@ -128,18 +227,18 @@ def kill(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["ratio", "growth", "kill"])
+    parser.add_argument("what", choices=["ratio", "dask", "growth", "memory", "rate", "kill"])
     parser.add_argument("counts", nargs="?")
     parser.add_argument("--cells", type=int, nargs="+", default=[50_000, 100_000])
     parser.add_argument("--genes", type=int, default=20_000)
-    parser.add_argument("--per-cell", type=int, default=1000)
+    parser.add_argument("--per-cell", type=int, nargs="+", default=[1000])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--warm", action="store_true", help="scanpy without numba's compilation")
     parser.add_argument("--work", help="folder for temporary files")
     args = parser.parse_args()
-    {"ratio": ratio, "growth": growth, "kill": kill}[args.what](args)
+    jobs = dict(ratio=ratio, dask=dask, growth=growth, memory=memory, rate=rate, kill=kill)
+    jobs[args.what](args)
 
 
 if __name__ == "__main__":

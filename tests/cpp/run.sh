@@ -21,7 +21,7 @@ languages() {
                 -x c++ -fsyntax-only - || return 1
         done
         for std in c++17 c++20; do
-            $cxx -std=$std $warnings $includes -fsyntax-only tests/cpp/edge.cpp || return 1
+            $cxx -std=$std $warnings $includes -fsyntax-only tests/cpp/edge.cpp tests/cpp/preprocess.cpp || return 1
         done
     done
     [ $ran = 2 ] || skip "g++ or clang++ is missing (Debian: g++ clang)"

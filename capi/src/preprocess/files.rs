@@ -371,3 +371,20 @@ fn write(
     )
     .map_err(|e: Error| e.in_context("output"))
 }
+
+/// Removes the temporary files that killed writers left in a folder: no process of their number runs, and
+/// nothing was written for five minutes. `n_removed` may be NULL. Every step does the same for its own output.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_cleanup(
+    folder: CytoStr<'_>,
+    n_removed: Option<&mut MaybeUninit<u64>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    guard(err, || {
+        let n = engine::checkpoint::cleanup(&text::path("folder", folder)?)?;
+        if let Some(out) = n_removed {
+            out.write(n);
+        }
+        Ok(())
+    })
+}

@@ -174,30 +174,58 @@ fn disk_full(path: &Path, needed: u64, available: u64) -> Error {
 /// run on another machine.
 const ABANDONED_AFTER: Duration = Duration::from_secs(300);
 
-/// Removes temporary files of this target whose writers were killed: no process of their number
-/// runs, and nothing was written for a while. What cannot be looked at is left alone.
+/// Removes temporary files of this target whose writers were killed. What cannot be looked at is left alone.
 fn remove_abandoned(folder: &Path, name: &str) {
-    let (Ok(entries), true) = (std::fs::read_dir(folder), Path::new("/proc/self").exists()) else {
-        return;
-    };
+    // Another run may have been quicker.
+    let _ = remove_where(folder, |target| target == name);
+}
+
+/// Removes the temporary files that killed writers left in a folder, and says how many: no process of their
+/// number runs, and nothing was written for five minutes. A step removes those of its own target by itself.
+///
+/// # Errors
+/// `NotFound` or `Io` when the folder cannot be listed.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// assert_eq!(cytosol::checkpoint::cleanup(folder.path())?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cleanup(folder: &Path) -> Result<u64> {
+    remove_where(folder, |_| true).map_err(|e| Error::io(folder, "listing", e))
+}
+
+/// Removes abandoned files of the targets that are meant. Nothing where processes cannot be looked up.
+fn remove_where(folder: &Path, is_meant: impl Fn(&str) -> bool) -> std::io::Result<u64> {
+    let entries = std::fs::read_dir(folder)?;
+    if !Path::new("/proc/self").exists() {
+        return Ok(0);
+    }
+    let mut n = 0;
     for entry in entries.flatten() {
         let file_name = entry.file_name();
-        let writer = file_name
-            .to_str()
-            .and_then(|n| n.strip_prefix(&format!(".{name}.")))
-            .and_then(|n| n.strip_suffix(".tmp"))
-            .and_then(|n| n.split_once('.'))
-            .and_then(|(process, _)| process.parse::<u32>().ok());
+        let Some((target, writer)) = file_name.to_str().and_then(target_and_writer) else {
+            continue;
+        };
         let age = entry
             .metadata()
             .and_then(|m| m.modified())
             .map(|t| t.elapsed().unwrap_or_default());
         let is_old = age.is_ok_and(|age| age > ABANDONED_AFTER);
-        if writer.is_some_and(|w| is_old && !Path::new(&format!("/proc/{w}")).exists()) {
-            // Another run may have been quicker.
-            let _ = std::fs::remove_file(entry.path());
+        let runs = Path::new(&format!("/proc/{writer}")).exists();
+        if is_meant(target) && is_old && !runs {
+            n += u64::from(std::fs::remove_file(entry.path()).is_ok());
         }
     }
+    Ok(n)
+}
+
+/// What a temporary file's name says.
+fn target_and_writer(name: &str) -> Option<(&str, u32)> {
+    let inner = name.strip_prefix('.')?.strip_suffix(".tmp")?;
+    let (rest, _random) = inner.rsplit_once('.')?;
+    let (target, process) = rest.rsplit_once('.')?;
+    Some((target, process.parse().ok()?))
 }
 
 /// What the process's umask gives a new file (temporary files are private).
@@ -273,6 +301,38 @@ mod tests {
             drop(AtomicFile::create(&folder.path().join("a.bin")).expect("created"));
             assert_eq!(path.exists(), stays, "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_cleaned_of_what_killed_writers_left() {
+        let folder = tempfile::tempdir().expect("folder");
+        let own = std::process::id();
+        let old = std::time::SystemTime::now() - 2 * ABANDONED_AFTER;
+        let make = |name: &str, is_old: bool| {
+            let file = File::create(folder.path().join(name)).expect("created");
+            if is_old {
+                file.set_modified(old).expect("set");
+            }
+        };
+        for gone in [".a.h5ad.4294967295.xyz.tmp", ".b.4294967295.abc.tmp"] {
+            make(gone, true);
+        }
+        let stay = [
+            (format!(".a.h5ad.{own}.xyz.tmp"), true),
+            (".a.h5ad.4294967295.new.tmp".to_owned(), false),
+            (".a.h5ad.name.xyz.tmp".to_owned(), true),
+            ("a.4294967295.xyz.tmp".to_owned(), true),
+            (".hidden".to_owned(), true),
+        ];
+        for (name, is_old) in &stay {
+            make(name, *is_old);
+        }
+        assert_eq!(cleanup(folder.path()).expect("cleaned"), 2);
+        let mut expected: Vec<String> = stay.iter().map(|(name, _)| name.clone()).collect();
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+        let error = cleanup(&folder.path().join("none")).expect_err("missing");
+        assert_eq!(error.kind(), crate::error::ErrorKind::NotFound);
     }
 
     #[test]

@@ -4,6 +4,6 @@ mod atomic_file;
 mod fingerprint;
 mod journal;
 
-pub use atomic_file::{AtomicFile, check_space};
+pub use atomic_file::{AtomicFile, check_space, cleanup};
 pub use fingerprint::Fingerprint;
 pub use journal::Journal;

@@ -120,11 +120,13 @@ macro_rules! with_elements {
 }
 
 /// Appends the elements as `f64`.
+#[inline(always)]
 pub(crate) fn append_f64(kind: NumberKind, bytes: &[u8], out: &mut Vec<f64>) {
     with_elements!(kind, bytes, each => out.extend(each.map(|v| v as f64)));
 }
 
 /// Appends the elements of an integer kind as `u32`; what is no `u32` becomes `u32::MAX`.
+#[inline(always)]
 pub(crate) fn append_u32(kind: NumberKind, bytes: &[u8], out: &mut Vec<u32>) {
     // The common kind needs no look at each number: negative ones are above 2^31.
     if kind == NumberKind::I32 || kind == NumberKind::U32 {
@@ -147,10 +149,14 @@ pub(crate) fn append_numbers(kind: NumberKind, values: &[f64], out: &mut Vec<u8>
     macro_rules! typed {
         ($t:ty) => {{
             const SIZE: usize = size_of::<$t>();
-            let first = out.len();
-            out.resize(first + values.len() * SIZE, 0);
-            for (slot, &value) in out[first..].chunks_exact_mut(SIZE).zip(values) {
-                slot.copy_from_slice(&(value as $t).to_le_bytes());
+            // By way of a small buffer: nothing is filled with zeros first.
+            let mut buffer = [0; 64 * SIZE];
+            out.reserve(values.len() * SIZE);
+            for some in values.chunks(64) {
+                for (slot, &value) in buffer.chunks_exact_mut(SIZE).zip(some) {
+                    slot.copy_from_slice(&(value as $t).to_le_bytes());
+                }
+                out.extend_from_slice(&buffer[..some.len() * SIZE]);
             }
         }};
     }

@@ -7,8 +7,13 @@
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Mat, MatRef, Par};
+use faer::linalg::evd::tridiag::tridiag_in_place;
+use faer::linalg::evd::{
+    ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
+};
+use faer::linalg::householder::apply_block_householder_sequence_on_the_left_in_place_with_conj;
+use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
+use faer::{Conj, Mat, MatRef, Par};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -45,9 +50,12 @@ pub fn largest_eigen(a: &[f64], n: usize, k: usize) -> Result<Eigen> {
             "eigenvalues: the matrix holds numbers that are not finite",
         ));
     }
-    let matrix = MatRef::from_row_major_slice(a, n, n);
-    let mut values = Diag::<f64>::zeros(n);
-    let mut vectors = Mat::<f64>::zeros(n, n);
+    if n == 1 {
+        return Ok(Eigen {
+            values: vec![a[0]],
+            vectors: vec![1.0],
+        });
+    }
     let scratch =
         self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
     let mut memory = MemBuffer::try_new(scratch).map_err(|_| {
@@ -56,12 +64,34 @@ pub fn largest_eigen(a: &[f64], n: usize, k: usize) -> Result<Eigen> {
             format!("eigenvalues: no memory for a matrix of {n} rows"),
         )
     })?;
-    self_adjoint_evd(
-        matrix,
+    let stack = MemStack::new(&mut memory);
+    let mut reduced = Mat::<f64>::zeros(n, n);
+    reduced.copy_from(MatRef::from_row_major_slice(a, n, n));
+    let block = recommended_block_size::<f64>(n, n);
+    let mut reflections = Mat::<f64>::zeros(block, n - 1);
+    tridiag_in_place(
+        reduced.as_mut(),
+        reflections.as_mut(),
+        Par::Seq,
+        stack,
+        Default::default(),
+    );
+    let (mut diagonal, mut below) = (Diag::<f64>::zeros(n), Diag::<f64>::zeros(n - 1));
+    for i in 0..n {
+        diagonal[i] = reduced[(i, i)];
+        if i + 1 < n {
+            below[i] = reduced[(i + 1, i)];
+        }
+    }
+    let mut values = Diag::<f64>::zeros(n);
+    let mut vectors = Mat::<f64>::zeros(n, n);
+    tridiagonal_self_adjoint_evd(
+        diagonal.as_ref(),
+        below.as_ref(),
         values.as_mut(),
         Some(vectors.as_mut()),
         Par::Seq,
-        MemStack::new(&mut memory),
+        stack,
         Default::default(),
     )
     .map_err(|e| {
@@ -70,7 +100,15 @@ pub fn largest_eigen(a: &[f64], n: usize, k: usize) -> Result<Eigen> {
             format!("eigenvalues: the iteration did not end: {e:?}"),
         )
     })?;
-    // Ascending in faer.
+    // Ascending in faer. Only the vectors that are asked for are turned back.
+    apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        reduced.as_ref().submatrix(1, 0, n - 1, n - 1),
+        reflections.as_ref(),
+        Conj::No,
+        vectors.as_mut().submatrix_mut(1, n - k, n - 1, k),
+        Par::Seq,
+        stack,
+    );
     let values = values.column_vector();
     let columns = (n - k..n).rev();
     let mut result = Eigen {

@@ -66,12 +66,55 @@ impl GeneSums {
         }
     }
 
+    fn merge(&mut self, part: &GenePart) {
+        for (gene, own) in part.genes.iter().enumerate() {
+            self.total[gene] += own.total;
+            let n = own.entries & ENTRIES;
+            self.n_cells[gene] += n;
+            self.n_positive[gene] += n - (own.entries >> NOT_POSITIVE);
+        }
+        let squares = self.squares.iter_mut().zip(&part.squares);
+        squares.for_each(|(a, b)| *a += b);
+    }
+}
+
+/// A gene's sums over a block of rows, side by side in memory.
+#[derive(Debug, Clone, Copy, Default)]
+struct GeneCell {
+    total: f64,
+    /// Number of entries; above bit [`NOT_POSITIVE`] the number of those that are not above zero.
+    entries: u64,
+}
+
+const NOT_POSITIVE: u32 = 32;
+const ENTRIES: u64 = (1 << NOT_POSITIVE) - 1;
+
+/// Sums of genes over a block of rows.
+#[derive(Debug, Clone)]
+struct GenePart {
+    genes: Vec<GeneCell>,
+    squares: Vec<f64>,
+}
+
+impl GenePart {
+    fn new(n_genes: usize, squares: bool) -> Self {
+        GenePart {
+            genes: vec![GeneCell::default(); n_genes],
+            squares: vec![0.0; if squares { n_genes } else { 0 }],
+        }
+    }
+
     fn add_row(&mut self, row: &RowReader) {
         for (&gene, &value) in row.genes.iter().zip(&row.values) {
-            let gene = gene as usize;
-            self.total[gene] += value;
-            self.n_cells[gene] += 1;
-            self.n_positive[gene] += u64::from(value > 0.0);
+            let own = &mut self.genes[gene as usize];
+            own.total += value;
+            own.entries += 1;
+        }
+        if (row.n_positive as usize) < row.values.len() {
+            for (&gene, &value) in row.genes.iter().zip(&row.values) {
+                let is_not_positive = u64::from(value > 0.0) ^ 1;
+                self.genes[gene as usize].entries += is_not_positive << NOT_POSITIVE;
+            }
         }
         if !self.squares.is_empty() {
             for (&gene, &value) in row.genes.iter().zip(&row.values) {
@@ -79,18 +122,38 @@ impl GeneSums {
             }
         }
     }
+}
 
-    fn merge(&mut self, other: &GeneSums) {
-        let add = |to: &mut [f64], from: &[f64]| {
-            to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
-        };
-        add(&mut self.total, &other.total);
-        add(&mut self.squares, &other.squares);
-        for (to, from) in [
-            (&mut self.n_cells, &other.n_cells),
-            (&mut self.n_positive, &other.n_positive),
-        ] {
-            to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+/// Genes that belong to some group, a bit each: what few genes have is looked up where it is small.
+struct Groups<'a> {
+    bits: &'a [u64],
+    n: usize,
+    any: Vec<u64>,
+}
+
+impl<'a> Groups<'a> {
+    fn new(bits: &'a [u64], n: usize) -> Self {
+        let mut any = vec![0; bits.len().div_ceil(64)];
+        for (gene, &own) in bits.iter().enumerate() {
+            any[gene / 64] |= u64::from(own != 0) << (gene % 64);
+        }
+        Groups { bits, n, any }
+    }
+
+    /// Appends the sums of a row over every group.
+    fn add_row(&self, row: &RowReader, sums: &mut Vec<f64>) {
+        let first = sums.len();
+        sums.resize(first + self.n, 0.0);
+        for (&gene, &value) in row.genes.iter().zip(&row.values) {
+            let gene = gene as usize;
+            if self.any[gene / 64] >> (gene % 64) & 1 == 0 {
+                continue;
+            }
+            let mut bits = self.bits[gene];
+            while bits != 0 {
+                sums[first + bits.trailing_zeros() as usize] += value;
+                bits &= bits - 1;
+            }
         }
     }
 }
@@ -140,8 +203,8 @@ struct Part {
     cells: Vec<CellSums>,
     tops: Vec<f64>,
     groups: Vec<f64>,
-    genes: GeneSums,
-    kept: Option<GeneSums>,
+    genes: GenePart,
+    kept: Option<GenePart>,
     seen: Seen,
 }
 
@@ -154,7 +217,8 @@ pub(crate) fn count(
 ) -> Result<CountSums> {
     let (n_cells, n_genes) = (source.n_cells(), source.n_genes());
     let stage = ctx.stage(stage_name, n_cells as u64)?;
-    let per_gene = if plan.squares { 32 } else { 24 };
+    let per_gene = if plan.squares { 24 } else { 16 };
+    let groups = plan.groups.map(|bits| Groups::new(bits, plan.n_groups));
     let copies = 1 + u64::from(!plan.cells.is_empty());
     let scan = Scan::new(source, Some(&stage), copies * per_gene * n_genes as u64);
     let mut sums = CountSums {
@@ -172,15 +236,15 @@ pub(crate) fn count(
             cells: Vec::new(),
             tops: Vec::new(),
             groups: Vec::new(),
-            genes: GeneSums::new(n_genes, plan.squares),
-            kept: (!plan.cells.is_empty()).then(|| GeneSums::new(n_genes, plan.squares)),
+            genes: GenePart::new(n_genes, plan.squares),
+            kept: (!plan.cells.is_empty()).then(|| GenePart::new(n_genes, plan.squares)),
             seen: Seen::default(),
         },
         |top, part, block| {
             let mut row = RowReader::new(plan.read);
             for i in 0..block.n_rows() {
                 row.read(block, i)?;
-                add_cell(plan, top, part, &row);
+                add_cell(plan, groups.as_ref(), top, part, &row);
             }
             part.seen.add(&row);
             Ok(())
@@ -210,33 +274,26 @@ pub(crate) fn count(
     Ok(sums)
 }
 
-fn add_cell(plan: &CountPlan<'_>, top: &mut TopSums<'_>, part: &mut Part, row: &RowReader) {
-    let mut sums = CellSums {
+fn add_cell(
+    plan: &CountPlan<'_>,
+    groups: Option<&Groups<'_>>,
+    top: &mut TopSums<'_>,
+    part: &mut Part,
+    row: &RowReader,
+) {
+    let sums = CellSums {
+        total: row.total,
         n_genes: row.values.len() as u32,
-        ..CellSums::default()
+        n_positive: row.n_positive,
     };
-    let mut n_positive = 0_u32;
-    for &value in &row.values {
-        sums.total += value;
-        n_positive += u32::from(value > 0.0);
-    }
-    sums.n_positive = n_positive;
     part.genes.add_row(row);
     if let Some(kept) = &mut part.kept {
         if plan.cells.iter().all(|rule| rule.keeps(sums)) {
             kept.add_row(row);
         }
     }
-    if let Some(groups) = plan.groups {
-        let first = part.groups.len();
-        part.groups.resize(first + plan.n_groups, 0.0);
-        for (&gene, &value) in row.genes.iter().zip(&row.values) {
-            let mut bits = groups[gene as usize];
-            while bits != 0 {
-                part.groups[first + bits.trailing_zeros() as usize] += value;
-                bits &= bits - 1;
-            }
-        }
+    if let Some(groups) = groups {
+        groups.add_row(row, &mut part.groups);
     }
     top.add(row, &mut part.tops);
     part.cells.push(sums);
@@ -245,7 +302,8 @@ fn add_cell(plan: &CountPlan<'_>, top: &mut TopSums<'_>, part: &mut Part, row: &
 /// Sums of the largest values of a row.
 struct TopSums<'a> {
     sizes: &'a [usize],
-    histogram: Vec<u32>,
+    /// How often each count occurs, taken down in turn by four: most counts are the same few.
+    histogram: Vec<[u32; 4]>,
     sorted: Vec<f64>,
 }
 
@@ -256,7 +314,7 @@ impl<'a> TopSums<'a> {
     fn new(sizes: &'a [usize]) -> Self {
         TopSums {
             sizes,
-            histogram: vec![0; if sizes.is_empty() { 0 } else { HISTOGRAM }],
+            histogram: vec![[0; 4]; if sizes.is_empty() { 0 } else { HISTOGRAM }],
             sorted: Vec::new(),
         }
     }
@@ -274,23 +332,24 @@ impl<'a> TopSums<'a> {
     }
 
     fn by_counting(&mut self, row: &RowReader, out: &mut Vec<f64>) {
-        for &value in &row.values {
-            self.histogram[value as usize] += 1;
+        for (i, &value) in row.values.iter().enumerate() {
+            self.histogram[value as usize][i % 4] += 1;
         }
+        let n_of = |value: usize| self.histogram[value].iter().sum::<u32>() as usize;
         let mut value = row.largest as usize;
         // All values from `value` upwards: how many, and their sum.
         let (mut n, mut sum) = (0_usize, 0_u64);
         for &size in self.sizes {
-            while value > 0 && n + self.histogram[value] as usize <= size {
-                n += self.histogram[value] as usize;
-                sum += u64::from(self.histogram[value]) * value as u64;
+            while value > 0 && n + n_of(value) <= size {
+                n += n_of(value);
+                sum += (n_of(value) * value) as u64;
                 value -= 1;
             }
             // The rest of the set has the next value; where the row ends there is none.
             out.push((sum + (size - n) as u64 * value as u64) as f64);
         }
         let used = row.largest as usize;
-        self.histogram[..=used].fill(0);
+        self.histogram[..=used].fill([0; 4]);
     }
 
     fn by_sorting(&mut self, row: &RowReader, out: &mut Vec<f64>) {

@@ -14,10 +14,10 @@ use crate::error::Result;
 use crate::par;
 
 use super::pca::PcaInput;
-use super::transform::{Transform, TransformCache};
+use super::transform::TransformCache;
 
-/// Entries of a batch.
-const BATCH_ENTRIES: usize = 1 << 20;
+/// Entries of a batch: as many as the cache next to a core holds.
+const BATCH_ENTRIES: usize = 1 << 16;
 /// Genes of one owner.
 pub(crate) const TILE_GENES: usize = 32;
 /// Number of a gene that is not selected.
@@ -87,26 +87,32 @@ pub(crate) fn numbers(genes: &[u32], n_genes: usize) -> Vec<u32> {
 }
 
 /// Puts the entries of selected genes at the front of the reader's vectors; how many.
-pub(crate) fn keep_selected(row: &mut RowReader, numbers: &[u32]) -> usize {
+fn keep_selected(row: &mut RowReader, numbers: &[u32]) -> usize {
+    let n = row.genes.len().min(row.values.len());
+    let (genes, values) = (&mut row.genes[..n], &mut row.values[..n]);
     let mut kept = 0;
-    for i in 0..row.genes.len() {
-        let number = numbers[row.genes[i] as usize];
+    for i in 0..n {
+        let number = numbers[genes[i] as usize];
         // Written always, counted when selected: no branch to mispredict.
-        row.genes[kept] = number;
-        row.values[kept] = row.values[i];
+        genes[kept] = number;
+        values[kept] = values[i];
         kept += usize::from(number != NONE);
     }
     kept
 }
 
-/// The transform of the input, or none.
-pub(crate) fn apply(
-    transform: Option<&Transform>,
+/// Leaves the entries of selected genes in the reader, renumbered and transformed.
+pub(crate) fn select(
+    input: PcaInput<'_>,
     cell: usize,
     row: &mut RowReader,
+    numbers: &[u32],
     cache: &mut TransformCache,
 ) {
-    if let Some(transform) = transform {
+    let kept = keep_selected(row, numbers);
+    row.genes.truncate(kept);
+    row.values.truncate(kept);
+    if let Some(transform) = input.transform {
         transform.apply(cell, row, cache);
     }
 }
@@ -133,10 +139,9 @@ pub(crate) fn batches(
             let mut row = RowReader::new(input.read);
             for i in 0..block.n_rows() {
                 row.read(block, i)?;
-                apply(input.transform, block.first_row() + i, &mut row, cache);
-                let kept = keep_selected(&mut row, &numbers);
-                part.genes.extend_from_slice(&row.genes[..kept]);
-                part.values.extend_from_slice(&row.values[..kept]);
+                select(input, block.first_row() + i, &mut row, &numbers, cache);
+                part.genes.extend_from_slice(&row.genes);
+                part.values.extend_from_slice(&row.values);
                 part.ends.push(part.genes.len() as u32);
             }
             Ok(())

@@ -12,7 +12,10 @@
 
 use std::sync::Arc;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::data::RowReader;
+use crate::stats::vector_math::ln_1p;
 
 /// Type in which transformed values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +29,7 @@ pub enum Precision {
 
 impl Precision {
     /// Rounds to the type.
-    #[inline]
+    #[inline(always)]
     pub fn round(self, value: f64) -> f64 {
         match self {
             Precision::Single => f64::from(value as f32),
@@ -51,22 +54,11 @@ pub struct Transform {
     pub base: Option<f64>,
 }
 
-/// Transformed counts of the row at hand.
-#[derive(Debug)]
+/// Transformed counts of the row at hand, one for each count up to the largest.
+#[derive(Debug, Default)]
 pub struct TransformCache {
+    arch: Arch,
     values: Vec<f64>,
-    stamps: Vec<u64>,
-    row: u64,
-}
-
-impl Default for TransformCache {
-    fn default() -> Self {
-        TransformCache {
-            values: vec![0.0; TABLE],
-            stamps: vec![0; TABLE],
-            row: 0,
-        }
-    }
 }
 
 impl Transform {
@@ -82,18 +74,16 @@ impl Transform {
         }
         let factor = self.factors.as_ref().map_or(1.0, |f| f[cell]);
         let one = self.of_cell(factor);
-        if !(row.is_whole && row.largest < TABLE as f64) {
-            row.values.iter_mut().for_each(|v| *v = one.value(*v));
+        let n_counts = row.largest as usize + 1;
+        if !row.is_whole || row.largest >= TABLE as f64 || n_counts > row.values.len() {
+            one.each(cache.arch, &mut row.values);
             return;
         }
-        cache.row += 1;
+        cache.values.clear();
+        cache.values.extend((0..n_counts).map(|count| count as f64));
+        one.each(cache.arch, &mut cache.values);
         for value in &mut row.values {
-            let count = *value as usize;
-            if cache.stamps[count] != cache.row {
-                cache.stamps[count] = cache.row;
-                cache.values[count] = one.value(*value);
-            }
-            *value = cache.values[count];
+            *value = cache.values[*value as usize];
         }
     }
 
@@ -120,25 +110,77 @@ pub(crate) struct CellTransform {
 }
 
 impl CellTransform {
+    /// All of these values, in place.
+    fn each(&self, arch: Arch, values: &mut [f64]) {
+        if !self.log {
+            values.iter_mut().for_each(|v| *v = self.value(*v));
+            return;
+        }
+        arch.dispatch(Each {
+            transform: self,
+            values,
+        });
+    }
+
     /// One value.
+    #[inline]
     pub(crate) fn value(&self, value: f64) -> f64 {
-        let round = |v| self.precision.round(v);
-        let mut value = round(value);
-        if self.divides {
-            value = match self.precision {
-                Precision::Single => f64::from(value as f32 / self.factor as f32),
-                Precision::Double => value / self.factor,
-            };
+        let scaled = self.scaled(value);
+        match self.log {
+            false => scaled,
+            true if scaled > -1.0 && scaled < EASY => self.logged(scaled, ln_1p),
+            true => self.logged(scaled, libm::log1p),
         }
-        if self.log {
-            value = round(libm::log1p(value));
-            if let Some(scale) = self.scale {
-                value = round(value / scale);
-            }
+    }
+
+    #[inline(always)]
+    fn scaled(&self, value: f64) -> f64 {
+        let value = self.precision.round(value);
+        match (self.divides, self.precision) {
+            (false, _) => value,
+            (true, Precision::Single) => f64::from(value as f32 / self.factor as f32),
+            (true, Precision::Double) => value / self.factor,
         }
-        value
+    }
+
+    #[inline(always)]
+    fn logged(&self, scaled: f64, log: impl Fn(f64) -> f64) -> f64 {
+        let value = self.precision.round(log(scaled));
+        match self.scale {
+            Some(scale) => self.precision.round(value / scale),
+            None => value,
+        }
     }
 }
+
+/// All values of a cell, for the vector units at hand.
+struct Each<'a> {
+    transform: &'a CellTransform,
+    values: &'a mut [f64],
+}
+
+impl WithSimd for Each<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let one = self.transform;
+        let mut is_easy = true;
+        for value in self.values.iter() {
+            let scaled = one.scaled(*value);
+            is_easy &= (scaled > -1.0) & (scaled < EASY);
+        }
+        for value in self.values {
+            *value = match is_easy {
+                true => one.logged(one.scaled(*value), ln_1p),
+                false => one.value(*value),
+            };
+        }
+    }
+}
+
+/// Between -1 and this the logarithm needs no look at its argument.
+const EASY: f64 = 1e300;
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,10 @@ fn write(
     (counts, obs): (&Csr, &Table),
     more: Annotations<'_>,
 ) -> Result<()> {
-    let var = Table::new(tissue.genes.clone());
+    let mut var = Table::new(tissue.genes.clone());
+    // A group of genes for the metrics of `cyto pp`, as mitochondrial genes are in data of a user.
+    let is_mt = (0..tissue.genes.len()).map(|gene| gene % 50 == 0).collect();
+    var.columns.push(("mt".to_owned(), Column::Bool(is_mt)));
     let tables = Tables { obs, var: &var };
     let mut counts = counts.clone();
     create(ctx, path, &mut counts, tables, more, Compression::default())

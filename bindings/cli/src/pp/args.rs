@@ -45,8 +45,17 @@ pub enum PpCommand {
 /// What every command has.
 #[derive(Debug, Clone, Args)]
 pub struct CommonArgs {
-    /// An .h5ad file
+    /// An .h5ad file; also 10x .h5, MTX folder or Visium outs, from which the output is made
     pub input: PathBuf,
+    /// Genome of a 10x .h5 file that holds several
+    #[arg(long, value_name = "NAME")]
+    pub genome: Option<String>,
+    /// Name the genes of 10x files and folders by id, not by symbol
+    #[arg(long)]
+    pub gene_ids: bool,
+    /// Features of every type of 10x files and folders, not "Gene Expression" only
+    #[arg(long)]
+    pub all_features: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -516,6 +525,25 @@ impl PpCommand {
             PpCommand::Preprocess(a) => &a.common,
             PpCommand::Convert(a) => &a.common,
             PpCommand::Validate(a) => &a.common,
+        }
+    }
+
+    /// Where the result goes, of commands that may have one.
+    pub fn output(&self) -> Option<&OutputArgs> {
+        match self {
+            PpCommand::Qc(a) => Some(&a.output),
+            PpCommand::FilterCells(a) => Some(&a.output),
+            PpCommand::FilterGenes(a) => Some(&a.output),
+            PpCommand::NormalizeTotal(a) => Some(&a.output),
+            PpCommand::Log1p(a) => Some(&a.output),
+            PpCommand::Hvg(a) => Some(&a.output),
+            PpCommand::Pca(a) => Some(&a.output),
+            PpCommand::Scale(a) => Some(&a.output),
+            PpCommand::Neighbors(a) => Some(&a.output),
+            PpCommand::Aggregate(a) => Some(&a.output),
+            PpCommand::Preprocess(a) => Some(&a.output),
+            PpCommand::Convert(a) => Some(&a.output),
+            PpCommand::Validate(_) => None,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `cyto pp`: preprocessing of `.h5ad` files in bounded memory.
 
 pub mod args;
+mod counts;
 mod options;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use cytosol::data::MatrixLayout;
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 use crate::failure::to_json;
 use crate::host;
 use args::{LayoutArg, PpCommand};
+use counts::Counts;
 use options::{
     check_memory, components, filters, genes, metrics, n_variable, needed_output, output, read,
     sizes,
@@ -47,7 +50,8 @@ pub fn run(command: &PpCommand) -> Result<ExitCode> {
     let common = command.common();
     let memory = check_memory(common)?;
     let host = host::start(&common.host, |options| options.memory_budget = memory)?;
-    let said = dispatch(&host.ctx, command)?;
+    let counts = Counts::open(&host.ctx, command)?;
+    let said = dispatch(&host.ctx, command, counts.path())?;
     if common.json {
         host::print(&to_json(&said.facts))?;
     } else {
@@ -82,7 +86,7 @@ fn print_facts(facts: &Value) -> Result<()> {
     Ok(())
 }
 
-fn dispatch(ctx: &Context, command: &PpCommand) -> Result<Said> {
+fn dispatch(ctx: &Context, command: &PpCommand, input: &Path) -> Result<Said> {
     match command {
         PpCommand::Qc(a) => {
             let mut options = QcFileOptions::default();
@@ -93,7 +97,7 @@ fn dispatch(ctx: &Context, command: &PpCommand) -> Result<Said> {
                 use_raw: a.use_raw,
             };
             let out = output(&a.common, &a.output)?;
-            let qc = qc_file(ctx, &a.common.input, out.as_ref(), &options)?;
+            let qc = qc_file(ctx, input, out.as_ref(), &options)?;
             let names = |columns: &[(String, cytosol::data::Column)]| -> Vec<String> {
                 columns.iter().map(|(name, _)| name.clone()).collect()
             };
@@ -109,30 +113,30 @@ fn dispatch(ctx: &Context, command: &PpCommand) -> Result<Said> {
         PpCommand::FilterCells(a) => {
             let rule = CellFilter::one_of(a.min_counts, a.min_genes, a.max_counts, a.max_genes)?;
             let out = output(&a.common, &a.output)?;
-            let done = filter_cells_file(ctx, &a.common.input, out.as_ref(), rule, read(&a.read))?;
+            let done = filter_cells_file(ctx, input, out.as_ref(), rule, read(&a.read))?;
             Ok(json!({"n_cells": done.kept.len(), "n_kept": done.n_kept()}).into())
         }
         PpCommand::FilterGenes(a) => {
             let rule = GeneFilter::one_of(a.min_counts, a.min_cells, a.max_counts, a.max_cells)?;
             let out = output(&a.common, &a.output)?;
-            let done = filter_genes_file(ctx, &a.common.input, out.as_ref(), rule, read(&a.read))?;
+            let done = filter_genes_file(ctx, input, out.as_ref(), rule, read(&a.read))?;
             Ok(json!({"n_genes": done.kept.len(), "n_kept": done.n_kept()}).into())
         }
-        PpCommand::Preprocess(a) => preprocess(ctx, a),
-        PpCommand::Validate(a) => {
-            let report = validate(ctx, &a.common.input)?;
+        PpCommand::Preprocess(a) => preprocess(ctx, a, input),
+        PpCommand::Validate(_) => {
+            let report = validate(ctx, input)?;
             let facts = serde_json::to_value(&report).unwrap_or(Value::Null);
             Ok(Said {
                 facts,
                 is_good: report.faults.is_empty(),
             })
         }
-        other => values(ctx, other),
+        other => values(ctx, other, input),
     }
 }
 
 /// Commands that change the matrix, or look at its values.
-fn values(ctx: &Context, command: &PpCommand) -> Result<Said> {
+fn values(ctx: &Context, command: &PpCommand, input: &Path) -> Result<Said> {
     match command {
         PpCommand::NormalizeTotal(a) => {
             let mut options = NormalizeFileOptions::default();
@@ -140,7 +144,7 @@ fn values(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.key_added = a.key_added.clone();
             options.layer = a.layer.clone();
             let out = needed_output(&a.common, &a.output)?;
-            let done = normalize_total_file(ctx, &a.common.input, &out, &options)?;
+            let done = normalize_total_file(ctx, input, &out, &options)?;
             Ok(json!({
                 "target_sum": done.target_sum,
                 "n_empty_cells": done.n_empty,
@@ -155,7 +159,7 @@ fn values(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.guard = a.guard;
             options.read = read(&a.read);
             let out = needed_output(&a.common, &a.output)?;
-            let warnings = log1p_file(ctx, &a.common.input, &out, &options)?;
+            let warnings = log1p_file(ctx, input, &out, &options)?;
             Ok(json!({"base": a.base, "warnings": warnings}).into())
         }
         PpCommand::Scale(a) => {
@@ -166,7 +170,7 @@ fn values(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.layer = a.layer.clone();
             options.dense_ok = a.dense_ok;
             let out = needed_output(&a.common, &a.output)?;
-            let stats = scale_file(ctx, &a.common.input, &out, &options)?;
+            let stats = scale_file(ctx, input, &out, &options)?;
             Ok(json!({"n_genes": stats.mean.len()}).into())
         }
         PpCommand::Convert(a) => {
@@ -179,14 +183,14 @@ fn values(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.chunk = a.chunk;
             options.layer = a.layer.clone();
             let out = needed_output(&a.common, &a.output)?;
-            convert_file(ctx, &a.common.input, &out, &options)?;
+            convert_file(ctx, input, &out, &options)?;
             Ok(json!({"output": out.target}).into())
         }
-        other => statistics(ctx, other),
+        other => statistics(ctx, other, input),
     }
 }
 
-fn statistics(ctx: &Context, command: &PpCommand) -> Result<Said> {
+fn statistics(ctx: &Context, command: &PpCommand, input: &Path) -> Result<Said> {
     match command {
         PpCommand::Hvg(a) => {
             let mut options = HvgFileOptions::default();
@@ -196,7 +200,7 @@ fn statistics(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.layer = a.layer.clone();
             options.subset = a.subset;
             let out = output(&a.common, &a.output)?;
-            let hvg = hvg_file(ctx, &a.common.input, out.as_ref(), &options)?;
+            let hvg = hvg_file(ctx, input, out.as_ref(), &options)?;
             let n = hvg.highly_variable.iter().filter(|v| **v).count();
             Ok(json!({
                 "n_genes": hvg.highly_variable.len(),
@@ -217,7 +221,7 @@ fn statistics(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.key_added = a.key_added.clone();
             options.match_dtype = a.match_dtype;
             let out = output(&a.common, &a.output)?;
-            let axes = pca_file(ctx, &a.common.input, out.as_ref(), &options)?;
+            let axes = pca_file(ctx, input, out.as_ref(), &options)?;
             Ok(json!({
                 "n_genes": axes.genes.len(),
                 "n_comps": axes.variance.len(),
@@ -233,7 +237,7 @@ fn statistics(ctx: &Context, command: &PpCommand) -> Result<Said> {
             options.n_pcs = a.n_pcs;
             options.key_added = a.key_added.clone();
             let out = output(&a.common, &a.output)?;
-            let found = neighbors_file(ctx, &a.common.input, out.as_ref(), &options)?;
+            let found = neighbors_file(ctx, input, out.as_ref(), &options)?;
             Ok(json!({"n_cells": found.n_cells(), "n_neighbors": found.k + 1}).into())
         }
         PpCommand::Aggregate(a) => {
@@ -245,7 +249,7 @@ fn statistics(ctx: &Context, command: &PpCommand) -> Result<Said> {
                 .collect::<Result<_>>()?;
             options.dof = a.dof;
             let out = needed_output(&a.common, &a.output)?;
-            let (input, layer) = (&a.common.input, a.layer.as_deref());
+            let layer = a.layer.as_deref();
             let (groups, _) = aggregate_file(ctx, input, Some(&out), &a.by, layer, &options)?;
             Ok(json!({
                 "n_groups": groups.names.len(),
@@ -257,7 +261,7 @@ fn statistics(ctx: &Context, command: &PpCommand) -> Result<Said> {
     }
 }
 
-fn preprocess(ctx: &Context, a: &args::PreprocessArgs) -> Result<Said> {
+fn preprocess(ctx: &Context, a: &args::PreprocessArgs, input: &Path) -> Result<Said> {
     let read = read(&a.read);
     let mut options = PreprocessOptions::default();
     options.qc = match a.no_qc {
@@ -277,7 +281,7 @@ fn preprocess(ctx: &Context, a: &args::PreprocessArgs) -> Result<Said> {
     options.materialize = !a.leave_counts;
     options.guard = !a.no_guard;
     let out = needed_output(&a.common, &a.output)?;
-    let report = preprocess_file(ctx, &a.common.input, &out, &options)?;
+    let report = preprocess_file(ctx, input, &out, &options)?;
     Ok(json!({
         "n_cells": report.shape[0],
         "n_genes": report.shape[1],

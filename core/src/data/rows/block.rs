@@ -3,6 +3,8 @@
 //! Time: one pass over a row's bytes for the values, one for the indices; sorting only where a row
 //! is out of order. Memory: the bytes as stored; one row of 12 bytes an entry.
 
+use pulp::{Arch, Simd, WithSimd, as_arrays};
+
 use crate::data::numbers::{NumberKind, append_f64, append_u32};
 use crate::error::{Error, Reason, Result};
 
@@ -22,9 +24,11 @@ enum Form {
         genes: Stored,
         position: u64,
     },
-    Dense {
-        n_rows: usize,
-    },
+    #[cfg_attr(
+        not(feature = "hdf5"),
+        allow(dead_code, reason = "only files hold dense rows")
+    )]
+    Dense { n_rows: usize },
 }
 
 /// Consecutive rows of a matrix, as they are stored.
@@ -62,6 +66,10 @@ impl RowBlock {
     }
 
     /// Dense rows.
+    #[cfg_attr(
+        not(feature = "hdf5"),
+        allow(dead_code, reason = "only files hold dense rows")
+    )]
     pub(crate) fn dense(
         name: &std::sync::Arc<str>,
         first_row: usize,
@@ -99,6 +107,16 @@ impl RowBlock {
             Form::Sparse { genes, .. } => Some((genes.kind, &genes.bytes)),
             Form::Dense { .. } => None,
         }
+    }
+
+    /// The block's memory, to be used again.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
+        let genes = match self.form {
+            Form::Sparse { genes, .. } => Some(genes.bytes),
+            Form::Dense { .. } => None,
+        };
+        genes.into_iter().chain([self.values.bytes])
     }
 
     /// Where the entries of a row stand among those of the block.
@@ -165,7 +183,7 @@ impl Default for ReadOptions {
 
 /// One row in canonical form, and what was seen on the way.
 ///
-/// The first four fields describe the row read last; the counters run on from row to row.
+/// The first six fields describe the row read last; the counters run on from row to row.
 #[derive(Debug, Clone, Default)]
 pub struct RowReader {
     /// Genes of the row: ascending, and each once unless duplicates stay apart.
@@ -174,6 +192,10 @@ pub struct RowReader {
     pub values: Vec<f64>,
     /// Largest value of the row, 0 when it is empty.
     pub largest: f64,
+    /// Sum of the values, in lanes of fixed width.
+    pub total: f64,
+    /// Values above zero.
+    pub n_positive: u32,
     /// Whether all values are positive integers.
     pub is_whole: bool,
     /// Entries summed onto another entry so far.
@@ -185,6 +207,140 @@ pub struct RowReader {
     /// Values with a fraction so far.
     pub n_fractional: u64,
     options: ReadOptions,
+    arch: Arch,
+}
+
+/// Values looked at side by side: part of the meaning of [`RowReader::total`].
+const LANES: usize = 8;
+
+/// What one look at the values of a row tells.
+#[derive(Debug, Default)]
+struct Facts {
+    largest: f64,
+    total: f64,
+    n_positive: usize,
+    n_negative: usize,
+    n_fractional: usize,
+    n_zero: usize,
+    n_odd: usize,
+}
+
+impl Facts {
+    /// Loops that run many values at a time, with the same bits on every processor.
+    #[inline(always)]
+    fn of(values: &[f64]) -> Self {
+        let mut largest = [0.0_f64; LANES];
+        let mut smallest = [f64::INFINITY; LANES];
+        let mut differs = [0.0_f64; LANES];
+        let mut total = [0.0_f64; LANES];
+        let (arrays, rest) = as_arrays::<LANES, _>(values);
+        let mut last = [1.0; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        for array in arrays.iter().chain([&last]) {
+            for lane in 0..LANES {
+                let value = array[lane];
+                // Without a call; beyond 2^52 there are no fractions.
+                let whole = (value + TWO_52) - TWO_52;
+                let by = (whole - value).abs();
+                largest[lane] = if value > largest[lane] {
+                    value
+                } else {
+                    largest[lane]
+                };
+                smallest[lane] = if value < smallest[lane] {
+                    value
+                } else {
+                    smallest[lane]
+                };
+                differs[lane] = if by > differs[lane] {
+                    by
+                } else {
+                    differs[lane]
+                };
+                total[lane] += value;
+            }
+        }
+        // The places behind the end held ones.
+        for lane in &mut total[rest.len()..] {
+            *lane -= 1.0;
+        }
+        let t = total;
+        let total = ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
+        let most = largest.into_iter().fold(0.0, f64::max);
+        let least = smallest.into_iter().fold(f64::INFINITY, f64::min);
+        let facts = Facts {
+            largest: if values.is_empty() { 0.0 } else { most },
+            total,
+            ..Facts::default()
+        };
+        let is_whole = differs.into_iter().fold(0.0, f64::max) == 0.0;
+        if least > 0.0 && is_whole && most < TWO_52 && total.is_finite() {
+            let n_positive = values.len();
+            return Facts {
+                n_positive,
+                ..facts
+            };
+        }
+        facts.counted(values)
+    }
+
+    /// The same with everything counted that is rare among counts.
+    #[inline(always)]
+    fn counted(mut self, values: &[f64]) -> Self {
+        let of = |is: fn(f64) -> bool| values.iter().filter(|v| is(**v)).count();
+        self.n_positive = of(|v| v > 0.0);
+        self.n_negative = of(|v| v < 0.0);
+        self.n_zero = of(|v| v == 0.0);
+        self.n_odd = values.len() - of(|v| v.abs() < f64::INFINITY);
+        self.n_fractional = of(|v| v.abs() < TWO_52 && (v.abs() + TWO_52) - TWO_52 != v.abs());
+        self.largest = values.iter().fold(0.0, |m, &v| if v > m { v } else { m });
+        self
+    }
+}
+
+/// 2^52.
+const TWO_52: f64 = 4_503_599_627_370_496.0;
+
+/// Whether numbers ascend, each once, and the largest of them.
+#[inline(always)]
+fn order_of(genes: &[u32]) -> (bool, u32) {
+    // Loops without an early end run many entries at a time.
+    let largest = genes.iter().fold(0, |m, &gene| m.max(gene));
+    let pairs = genes.iter().zip(genes.get(1..).unwrap_or(&[]));
+    let ascends = pairs.fold(true, |ok, (a, b)| ok & (a < b));
+    (ascends, largest)
+}
+
+/// [`Facts::of`] for the vector units at hand.
+struct Look<'a>(&'a [f64]);
+
+impl WithSimd for Look<'_> {
+    type Output = Facts;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Facts {
+        Facts::of(self.0)
+    }
+}
+
+/// Converts a row and looks at it, for the vector units at hand.
+struct Load<'a> {
+    genes: (NumberKind, &'a [u8], &'a mut Vec<u32>),
+    values: (NumberKind, &'a [u8], &'a mut Vec<f64>),
+}
+
+impl WithSimd for Load<'_> {
+    type Output = (bool, u32, Facts);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let (kind, bytes, genes) = self.genes;
+        append_u32(kind, bytes, genes);
+        let (ascends, largest) = order_of(genes);
+        let (kind, bytes, values) = self.values;
+        append_f64(kind, bytes, values);
+        (ascends, largest, Facts::of(values))
+    }
 }
 
 impl RowReader {
@@ -204,17 +360,17 @@ impl RowReader {
     pub fn read(&mut self, block: &RowBlock, row: usize) -> Result<()> {
         self.genes.clear();
         self.values.clear();
-        let is_canonical = match &block.form {
-            Form::Sparse { .. } => self.load_sparse(block, row)?,
-            Form::Dense { .. } => {
-                self.load_dense(block, row);
-                true
-            }
+        let Form::Sparse { .. } = &block.form else {
+            self.load_dense(block, row);
+            let facts = self.facts();
+            return self.note(block, row, &facts);
         };
-        if !is_canonical {
+        let (ascends, mut facts) = self.load_sparse(block, row)?;
+        if !ascends || facts.n_zero > 0 {
             self.make_canonical();
+            facts = self.facts();
         }
-        self.look(block, row)
+        self.note(block, row, &facts)
     }
 
     /// Reads the block's `row`-th row as it is stored: zeros, order and duplicates stay.
@@ -224,33 +380,37 @@ impl RowReader {
     pub fn read_stored(&mut self, block: &RowBlock, row: usize) -> Result<()> {
         self.genes.clear();
         self.values.clear();
-        if let Form::Dense { .. } = &block.form {
+        let facts = if let Form::Dense { .. } = &block.form {
             let size = block.values.kind.size();
             let entries = block.entries_of(row);
             let bytes = &block.values.bytes[entries.start * size..entries.end * size];
             append_f64(block.values.kind, bytes, &mut self.values);
             self.genes.extend(0..block.n_genes as u32);
+            self.facts()
         } else {
-            self.load_sparse(block, row)?;
-        }
-        self.look(block, row)
+            self.load_sparse(block, row)?.1
+        };
+        self.note(block, row, &facts)
     }
 
-    /// Whether the row is canonical as stored.
-    fn load_sparse(&mut self, block: &RowBlock, row: usize) -> Result<bool> {
+    fn facts(&self) -> Facts {
+        self.arch.dispatch(Look(&self.values))
+    }
+
+    /// Whether genes ascend as stored, and facts about the values.
+    fn load_sparse(&mut self, block: &RowBlock, row: usize) -> Result<(bool, Facts)> {
         let Form::Sparse { starts, genes, .. } = &block.form else {
-            return Ok(true);
+            return Ok((true, Facts::default()));
         };
         let (lo, hi) = (starts[row], starts[row + 1]);
         let (g, v) = (genes.kind.size(), block.values.kind.size());
-        append_u32(genes.kind, &genes.bytes[lo * g..hi * g], &mut self.genes);
-        append_f64(
-            block.values.kind,
-            &block.values.bytes[lo * v..hi * v],
-            &mut self.values,
-        );
-        // Loops without an early end run many entries at a time.
-        let largest = self.genes.iter().fold(0, |m, &gene| m.max(gene));
+        let gene_bytes = &genes.bytes[lo * g..hi * g];
+        let value_bytes = &block.values.bytes[lo * v..hi * v];
+        let load = Load {
+            genes: (genes.kind, gene_bytes, &mut self.genes),
+            values: (block.values.kind, value_bytes, &mut self.values),
+        };
+        let (ascends, largest, facts) = self.arch.dispatch(load);
         if hi > lo && largest as usize >= block.n_genes {
             let n = block.n_genes;
             let at = self
@@ -260,13 +420,7 @@ impl RowReader {
                 .unwrap_or(0);
             return Err(block.index_error(lo + at, self.genes[at]));
         }
-        let ascends = self
-            .genes
-            .iter()
-            .zip(self.genes.get(1..).unwrap_or(&[]))
-            .fold(true, |ok, (a, b)| ok & (a < b));
-        let has_zero = self.values.iter().fold(false, |any, &v| any | (v == 0.0));
-        Ok(ascends && !has_zero)
+        Ok((ascends, facts))
     }
 
     fn load_dense(&mut self, block: &RowBlock, row: usize) {
@@ -325,24 +479,15 @@ impl RowReader {
         }
     }
 
-    /// Facts about the values of the row.
-    fn look(&mut self, block: &RowBlock, row: usize) -> Result<()> {
-        let (mut largest, mut finite) = (0.0_f64, true);
-        let (mut fractional, mut negative) = (0_u64, 0_u64);
-        for &value in &self.values {
-            largest = if value > largest { value } else { largest };
-            finite &= value.abs() < f64::INFINITY;
-            negative += u64::from(value < 0.0);
-            // Without a call: beyond 2^52 there are no fractions.
-            let whole = (value.abs() + 4_503_599_627_370_496.0) - 4_503_599_627_370_496.0;
-            let is_fraction = whole != value.abs() && value.abs() < 4_503_599_627_370_496.0;
-            fractional += u64::from(is_fraction);
-        }
-        self.largest = largest;
-        self.is_whole = fractional == 0 && negative == 0 && finite;
-        self.n_negative += negative;
-        self.n_fractional += fractional;
-        if finite || self.options.allow_nonfinite {
+    /// Takes down what was seen of the row.
+    fn note(&mut self, block: &RowBlock, row: usize, facts: &Facts) -> Result<()> {
+        self.largest = facts.largest;
+        self.total = facts.total;
+        self.n_positive = facts.n_positive as u32;
+        self.is_whole = facts.n_fractional + facts.n_negative + facts.n_odd == 0;
+        self.n_negative += facts.n_negative as u64;
+        self.n_fractional += facts.n_fractional as u64;
+        if facts.n_odd == 0 || self.options.allow_nonfinite {
             return Ok(());
         }
         let at = self.values.iter().position(|v| !v.is_finite()).unwrap_or(0);
@@ -408,6 +553,47 @@ mod tests {
         assert_eq!((row.n_merged, row.n_zeros, row.n_fractional), (1, 1, 1));
         assert!(!row.is_whole);
         assert_eq!(row.largest, 3.0);
+    }
+
+    #[test]
+    fn one_look_agrees_with_loops() {
+        let odd = [
+            f64::NAN,
+            f64::INFINITY,
+            -3.0,
+            0.0,
+            0.25,
+            1e300,
+            -0.5,
+            4.6e15,
+        ];
+        for n in 0..40 {
+            for (at, special) in odd.iter().copied().chain([7.0]).enumerate() {
+                let mut values: Vec<f64> = (0..n).map(|i| f64::from(1 + i * 7 % 5)).collect();
+                if n > 0 {
+                    values[at * 5 % n as usize] = special;
+                }
+                let facts = Look(&values).with_simd(pulp::Scalar::new());
+                assert_eq!(
+                    Arch::new().dispatch(Look(&values)).total.to_bits(),
+                    facts.total.to_bits()
+                );
+                let n_of = |is: &dyn Fn(f64) -> bool| values.iter().filter(|v| is(**v)).count();
+                assert_eq!(facts.n_positive, n_of(&|v| v > 0.0), "{values:?}");
+                assert_eq!(facts.n_negative, n_of(&|v| v < 0.0));
+                assert_eq!(facts.n_zero, n_of(&|v| v == 0.0));
+                assert_eq!(facts.n_odd, n_of(&|v| !v.is_finite()));
+                assert_eq!(
+                    facts.n_fractional,
+                    n_of(&|v| v.is_finite() && v.fract() != 0.0)
+                );
+                let largest = values.iter().copied().fold(0.0, f64::max);
+                assert_eq!(facts.largest, largest, "{values:?}");
+                let total: f64 = values.iter().sum();
+                let is_near = (facts.total - total).abs() <= 1e-12 * total.abs();
+                assert!(is_near || !total.is_finite(), "{total} {}", facts.total);
+            }
+        }
     }
 
     #[test]

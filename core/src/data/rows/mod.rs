@@ -51,6 +51,14 @@ impl RowScratch {
         #[cfg(feature = "hdf5")]
         self.pieces.forget();
     }
+
+    /// Takes back the memory of a block that was read with these buffers.
+    pub(crate) fn recycle(&mut self, block: RowBlock) {
+        #[cfg(feature = "hdf5")]
+        self.pieces.recycle(block.into_buffers());
+        #[cfg(not(feature = "hdf5"))]
+        drop(block);
+    }
 }
 
 /// The second half of reading rows, for any thread.

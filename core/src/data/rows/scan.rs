@@ -138,6 +138,7 @@ impl Scan<'_> {
                     for stretch in stretches {
                         let block = stretch(&mut worker.rows)?;
                         work(&mut worker.own, &mut result, &block)?;
+                        worker.rows.recycle(block);
                     }
                     results.push((rows, result));
                 }

@@ -6,7 +6,7 @@ use crate::data::NumberKind;
 use crate::data::RowReader;
 use crate::data::h5ad::writer::edit::EditValues;
 
-use super::super::hvg::moments::{MomentSums, Undo, UndoMemory};
+use super::super::hvg::moments::{MomentPart, Undo, UndoMemory};
 use super::super::transform::{Precision, Transform, TransformCache};
 
 /// Writes transformed values, and gathers moments of them on the way where they are wanted.
@@ -18,7 +18,7 @@ pub(super) struct TransformEdit<'a> {
 
 impl EditValues for TransformEdit<'_> {
     type Cache = (TransformCache, UndoMemory);
-    type Part = Option<MomentSums>;
+    type Part = Option<MomentPart>;
 
     fn cache(&self) -> Self::Cache {
         let undo = self.moments.map_or(Undo::Nothing, |(undo, _)| undo);
@@ -26,7 +26,7 @@ impl EditValues for TransformEdit<'_> {
     }
 
     fn part(&self) -> Self::Part {
-        self.moments.map(|(_, n)| MomentSums::new(n))
+        self.moments.map(|(_, n)| MomentPart::new(n))
     }
 
     fn part_bytes(&self) -> u64 {

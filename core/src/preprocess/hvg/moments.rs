@@ -93,27 +93,49 @@ impl MomentSums {
         }
     }
 
+    pub(crate) fn merge(&mut self, part: &MomentPart) {
+        for (at, own) in part.places.iter().enumerate() {
+            self.sum[at] += own.sum;
+            self.squares[at] += own.squares;
+            self.n_positive[at] += own.n_positive;
+        }
+        self.has_odd |= part.has_odd;
+    }
+}
+
+/// Sums of a batch and gene, side by side in memory.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    sum: f64,
+    squares: f64,
+    n_positive: u64,
+}
+
+/// [`MomentSums`] of a block of rows.
+#[derive(Debug)]
+pub(crate) struct MomentPart {
+    places: Vec<Moments>,
+    has_odd: bool,
+}
+
+impl MomentPart {
+    pub(crate) fn new(n: usize) -> Self {
+        MomentPart {
+            places: vec![Moments::default(); n],
+            has_odd: false,
+        }
+    }
+
     /// Adds a row of transformed values of a batch that begins at `offset`.
     #[inline]
     pub(crate) fn add(&mut self, offset: usize, row: &RowReader, memory: &mut UndoMemory) {
         for (&gene, &value) in row.genes.iter().zip(&row.values) {
-            let at = offset + gene as usize;
             let value = memory.value(value);
-            self.sum[at] += value;
-            self.squares[at] += value * value;
-            self.n_positive[at] += u64::from(value > 0.0);
+            let own = &mut self.places[offset + gene as usize];
+            own.sum += value;
+            own.squares += value * value;
+            own.n_positive += u64::from(value > 0.0);
         }
-    }
-
-    pub(crate) fn merge(&mut self, other: &MomentSums) {
-        let add = |to: &mut [f64], from: &[f64]| {
-            to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
-        };
-        add(&mut self.sum, &other.sum);
-        add(&mut self.squares, &other.squares);
-        let counts = self.n_positive.iter_mut().zip(&other.n_positive);
-        counts.for_each(|(a, b)| *a += b);
-        self.has_odd |= other.has_odd;
     }
 }
 
@@ -171,7 +193,7 @@ pub(crate) fn moments(
     Scan::new(view.source, Some(&stage), 24 * n as u64).run(
         ctx,
         || (TransformCache::default(), UndoMemory::new(view.undo)),
-        |_| MomentSums::new(n),
+        |_| MomentPart::new(n),
         |(cache, memory), sums, block| {
             let mut row = RowReader::new(view.read);
             for i in 0..block.n_rows() {

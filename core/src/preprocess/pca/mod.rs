@@ -254,12 +254,12 @@ impl Pca {
                 let mut row = RowReader::new(input.read);
                 for i in 0..block.n_rows() {
                     row.read(block, i)?;
-                    gene_batches::apply(input.transform, block.first_row() + i, &mut row, cache);
-                    let kept = gene_batches::keep_selected(&mut row, &numbers);
+                    let cell = block.first_row() + i;
+                    gene_batches::select(input, cell, &mut row, &numbers, cache);
                     let first = scores.len();
                     scores.resize(first + k, 0.0);
                     let own = &mut scores[first..];
-                    for (&gene, &value) in row.genes[..kept].iter().zip(&row.values) {
+                    for (&gene, &value) in row.genes.iter().zip(&row.values) {
                         let axis = &loadings[gene as usize * k..(gene as usize + 1) * k];
                         own.iter_mut().zip(axis).for_each(|(s, l)| *s += value * l);
                     }

@@ -16,18 +16,37 @@ use crate::error::{Error, Result};
 pub(crate) struct PieceCache {
     scratch: Scratch,
     kept: Vec<(u64, usize, Piece)>,
+    /// Buffers of stretches that were used up.
+    spare: Vec<Vec<u8>>,
 }
+
+/// Buffers kept for later: those of the indices and values of a stretch.
+const SPARE: usize = 2;
 
 impl Default for PieceCache {
     fn default() -> Self {
         PieceCache {
             scratch: Scratch::new(),
             kept: Vec::new(),
+            spare: Vec::new(),
         }
     }
 }
 
 impl PieceCache {
+    /// Takes buffers for stretches to come.
+    pub(crate) fn recycle(&mut self, buffers: impl Iterator<Item = Vec<u8>>) {
+        self.spare.extend(buffers);
+        self.spare.truncate(SPARE);
+    }
+
+    /// A buffer of this length; what it holds is left over.
+    fn buffer(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.resize(length, 0);
+        bytes
+    }
+
     /// Drops the chunks that are kept.
     pub(crate) fn forget(&mut self) {
         self.kept.clear();
@@ -110,7 +129,7 @@ impl NumberArray {
         }
         let range = fetched.range;
         let size = self.kind.size();
-        let mut out = vec![0; (range.end - range.start) as usize * size];
+        let mut out = cache.buffer((range.end - range.start) as usize * size);
         if range.is_empty() {
             return Ok(out);
         }
@@ -172,7 +191,7 @@ impl NumberArray {
     ) -> Result<Vec<u8>> {
         let size = self.kind.size();
         let (width, columns) = (self.shape[1], self.grid()[1]);
-        let mut out = vec![0; rows.len() * width * size];
+        let mut out = cache.buffer(rows.len() * width * size);
         if out.is_empty() {
             return Ok(out);
         }

@@ -31,9 +31,11 @@ pub(crate) struct ChunkShape {
 pub(crate) struct Run {
     /// Units before it.
     first: u64,
-    head: Vec<u8>,
-    chunks: Vec<(u64, Encoded)>,
-    tail: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Bytes that end a chunk begun before.
+    head: usize,
+    /// Encoded forms of the whole chunks that follow; `None` for one that is stored as it is.
+    chunks: Vec<Option<Encoded>>,
 }
 
 impl ChunkShape {
@@ -52,19 +54,16 @@ impl ChunkShape {
             0 => 0,
             into => (size - into).min(bytes.len()),
         };
-        let mut run = Run {
+        let chunks = bytes[head..]
+            .chunks_exact(size.max(1))
+            .map(|chunk| self.codec.encode(chunk, self.element))
+            .collect::<Result<_>>()?;
+        Ok(Run {
             first,
-            head: bytes[..head].to_vec(),
-            chunks: Vec::new(),
-            tail: Vec::new(),
-        };
-        let whole = bytes[head..].chunks_exact(size);
-        run.tail = whole.remainder().to_vec();
-        for (number, chunk) in (first.div_ceil(self.units)..).zip(whole) {
-            let encoded = self.codec.encode(chunk.to_vec(), self.element)?;
-            run.chunks.push((number, encoded));
-        }
-        Ok(run)
+            bytes,
+            head,
+            chunks,
+        })
     }
 }
 
@@ -119,12 +118,16 @@ impl<'a> ChunkedWriter<'a> {
                 format!("{}: piece {} after {}", self.name, run.first, self.done),
             ));
         }
-        self.append(&run.head)?;
-        for (number, encoded) in run.chunks {
+        let (head, rest) = run.bytes.split_at(run.head);
+        self.append(head)?;
+        let whole = rest.chunks_exact(self.shape.chunk_bytes().max(1));
+        let tail = whole.remainder();
+        let first = run.first.div_ceil(self.shape.units);
+        for (number, (plain, encoded)) in (first..).zip(whole.zip(&run.chunks)) {
             self.done = (number + 1) * self.shape.units;
-            self.store(number, &encoded)?;
+            self.store(number, plain, encoded.as_ref())?;
         }
-        self.append(&run.tail)
+        self.append(tail)
     }
 
     /// Stores bytes that no worker has cut.
@@ -145,15 +148,16 @@ impl<'a> ChunkedWriter<'a> {
     fn store_pending(&mut self) -> Result<()> {
         let number = (self.done - 1) / self.shape.units;
         let bytes = std::mem::take(&mut self.pending);
-        let encoded = self.shape.codec.encode(bytes, self.shape.element)?;
-        self.store(number, &encoded)
+        let encoded = self.shape.codec.encode(&bytes, self.shape.element)?;
+        self.store(number, &bytes, encoded.as_ref())
     }
 
-    fn store(&mut self, number: u64, encoded: &Encoded) -> Result<()> {
+    fn store(&mut self, number: u64, plain: &[u8], encoded: Option<&Encoded>) -> Result<()> {
         let mut offset = vec![0; self.n_axes];
         offset[0] = number * self.shape.units;
-        self.stored += encoded.bytes.len() as u64;
-        write_chunk(&self.dataset, &offset, &encoded.bytes, encoded.skipped)
+        let (bytes, skipped) = encoded.map_or((plain, 0), |e| (&e.bytes[..], e.skipped));
+        self.stored += bytes.len() as u64;
+        write_chunk(&self.dataset, &offset, bytes, skipped)
             .map_err(|e| self.elements.failed(&self.name, e))
     }
 

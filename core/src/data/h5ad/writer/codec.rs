@@ -64,36 +64,40 @@ impl Codec {
         }
     }
 
-    /// Encodes a whole chunk of elements of `size` bytes.
+    /// Encodes a whole chunk of elements of `size` bytes; `None` where it is stored as it is.
     ///
     /// # Errors
     /// `Internal` when the compressor breaks its promise.
-    pub(crate) fn encode(self, mut bytes: Vec<u8>, size: usize) -> Result<Encoded> {
+    pub(crate) fn encode(self, bytes: &[u8], size: usize) -> Result<Option<Encoded>> {
         let Some(level) = self.gzip else {
-            return Ok(Encoded { bytes, skipped: 0 });
+            return Ok(None);
         };
-        if self.shuffle {
-            let mut shuffled = Vec::with_capacity(bytes.len());
-            shuffle::shuffle(&bytes, size, &mut shuffled);
-            bytes = shuffled;
-        }
+        let mut shuffled = Vec::new();
+        let bytes = match self.shuffle {
+            false => bytes,
+            true => {
+                shuffle::shuffle(bytes, size, &mut shuffled);
+                &shuffled
+            }
+        };
         let failed = |what: String| Error::new(ErrorKind::Internal, format!("gzip: {what}"));
         let level = CompressionLvl::new(i32::from(level)).map_err(|e| failed(format!("{e:?}")))?;
         let mut compressor = Compressor::new(level);
         let mut out = vec![0; compressor.zlib_compress_bound(bytes.len())];
         let n = compressor
-            .zlib_compress(&bytes, &mut out)
+            .zlib_compress(bytes, &mut out)
             .map_err(|e| failed(format!("{e:?}")))?;
         if n >= bytes.len() {
             // Not worth it: stored as it is, with the filter marked as skipped.
             let skipped = if self.shuffle { 0b10 } else { 0b1 };
-            return Ok(Encoded { bytes, skipped });
+            let bytes = bytes.to_vec();
+            return Ok(Some(Encoded { bytes, skipped }));
         }
         out.truncate(n);
-        Ok(Encoded {
+        Ok(Some(Encoded {
             bytes: out,
             skipped: 0,
-        })
+        }))
     }
 }
 
@@ -112,7 +116,7 @@ mod tests {
                 gzip: Some(4),
                 shuffle,
             };
-            let mut encoded = codec.encode(plain.clone(), 4).expect("encoded");
+            let mut encoded = codec.encode(&plain, 4).expect("encoded").expect("gzip");
             let mut stages = vec![Stage {
                 id: DEFLATE,
                 values: vec![4],
