@@ -111,7 +111,7 @@ valgrind_part() {
     libs=$(static_libs) || return 1
     rm -rf "$out/files_in" "$out/preprocess_in"
     mkdir -p "$out/files_in" "$out/preprocess_in"
-    for name in arrow edge files preprocess panic_host; do
+    for name in arrow edge files preprocess deseq panic_host; do
         archive="$lib/libcytosol.a"
         [ $name = panic_host ] && archive="$lib/examples/libinject.a"
         gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$name.c" tests/abi/simulate.c \

@@ -191,7 +191,7 @@ run_deseq!
 """
     estimate_size_factors!(ctx, deseq; options...)
 
-First step. Options: `sf_type` ("ratio", "poscounts", "iterate"), `geo_means`, `control_genes` (positions from 0),
+First step. Options: `sf_type` ("ratio", "poscounts", "iterate"), `locfunc` ("median", "shorth"), `geo_means`, `control_genes` (positions from 0),
 `norm_matrix`, `strict`.
 """
 estimate_size_factors!

@@ -53,7 +53,9 @@ static cyto_deseq *study(const char *path) {
         OK(cyto_deseq_samples_set_factor(samples, name, codes, m, names("L", levels), levels, &err));
         snprintf(design + strlen(design), sizeof design - strlen(design), "%s %s", f ? " +" : "", name);
     }
-    if (fgetc(file) != '\n') exit(2);
+    int after = fgetc(file);
+    while (after == ' ') after = fgetc(file);
+    if (after != '\n') exit(2);
     int32_t *counts = memory(n * m, sizeof *counts);
     if (!read_all(file, counts, sizeof *counts, n * m)) exit(2);
     fclose(file);
