@@ -23,6 +23,7 @@ mod dispersions;
 mod fits;
 mod gene_wise;
 mod genes;
+mod iterated_factors;
 mod lfc_shrink;
 mod lrt;
 mod moments;

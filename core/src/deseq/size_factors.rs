@@ -122,7 +122,7 @@ pub fn estimate_size_factors(
         return dataset.set_normalization_factors(factors);
     }
     let factors = match options.kind {
-        SizeFactorType::Iterate => return Err(super::not_built("type = \"iterate\"")),
+        SizeFactorType::Iterate => super::iterated_factors::iterated(ctx, dataset, options)?,
         _ => from_rows(ctx, dataset, None, options)?,
     };
     dataset.set_size_factors(factors)
