@@ -1816,8 +1816,8 @@ cyto_status cyto_deseq_set(const struct cyto_deseq *deseq,
                            struct cyto_error **err);
 
 /**
- * First step: size factors. Options: "sf_type" ("ratio", "poscounts", "iterate"), "geo_means", "control_genes"
- * (positions), "norm_matrix", "strict".
+ * First step: size factors. Options: "sf_type" ("ratio", "poscounts", "iterate"), "locfunc" ("median", "shorth"),
+ * "geo_means", "control_genes" (positions), "norm_matrix", "strict".
  */
 CYTO_API
 cyto_status cyto_deseq_estimate_size_factors(const struct cyto_context *ctx,

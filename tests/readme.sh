@@ -48,12 +48,46 @@ tenx() {
     }'
 }
 
-# The indented lines of "Jobs in five lines" about RCTD and preprocessing; those on tables have tests of the command line.
+# The indented lines of "Jobs in five lines" about RCTD and preprocessing.
 cli() {
     sed -n '/^## Jobs in five lines/,/^\*\*Rust/s/^    \(cyto \(info\|rctd\|pp\) .*\)/\1/p' README.md >"$out/cli.sh"
     [ "$(wc -l <"$out/cli.sh")" = 9 ] && folder cli && cp reference.h5ad counts.h5ad && tenx 10x_folder &&
         PATH="$lib:$PATH" sh -eux "$out/cli.sh" && test -s tissue.png && "$lib/cyto" info out.h5ad | grep -q X_pca &&
         "$lib/cyto" info counts.h5ad | grep -q pct_counts_mt
+}
+
+# The lines about DESeq2's model, on a table of counts and the same counts as cells.
+deseq() {
+    sed -n 's/^    \(cyto deseq .*\)/\1/p' README.md >"$out/deseq.sh"
+    cat >"$out/cells.c" <<'C'
+#include "cytosol.h"
+int main(int argc, char **argv) {
+    cyto_context *ctx = NULL; cyto_dataset *data = NULL; cyto_error *err = NULL;
+    return argc != 3 || cyto_context_new(NULL, &ctx, &err) != CYTO_OK ||
+        cyto_dataset_open(ctx, argv[1], NULL, &data, &err) != CYTO_OK ||
+        cyto_dataset_write_h5ad(ctx, data, argv[2], NULL, &err) != CYTO_OK;
+}
+C
+    [ "$(wc -l <"$out/deseq.sh")" = 4 ] && gcc -std=c11 $warnings "$out/cells.c" -o "$out/cells" $(link) &&
+        rm -rf "$out/deseq" && mkdir -p "$out/deseq/folder" && cd "$out/deseq" && awk 'BEGIN {
+            print "gene,s1,s2,s3,s4,s5,s6" >"counts.csv"; print "sample,batch,condition" >"samples.csv"
+            print "barcode,donor,condition" >"folder/cells.csv"
+            for (j = 1; j <= 6; j++) {
+                batch = j % 2 ? "u" : "v"; condition = j > 3 ? "b" : "a"
+                print "s" j "," batch "," condition >"samples.csv"
+                print "cell" j ",d" j "," condition >"folder/cells.csv"; print "cell" j >"folder/barcodes.tsv"
+            }
+            print "%%MatrixMarket matrix coordinate integer general\n200 6 1200" >"folder/matrix.mtx"
+            for (i = 1; i <= 200; i++) {
+                line = "g" i; print "g" i >"folder/genes.tsv"
+                for (j = 1; j <= 6; j++) {
+                    k = int(5 + i % 90 + 20 * (1 + sin(i * 12.9898 + j * 78.233)) + (i % 10 == 3 && j > 3) * 200)
+                    line = line "," k; print i, j, k >"folder/matrix.mtx"
+                }
+                print line >"counts.csv"
+            }
+        }' && "$out/cells" folder cells.h5ad && PATH="$lib:$PATH" sh -eux "$out/deseq.sh" &&
+        test -s ma.png && grep -q '^g13,' results.csv && [ "$(wc -l <by_donor.csv)" = 201 ]
 }
 
 c() {
@@ -88,9 +122,9 @@ julia() {
 }
 
 part tissue tissue
-for chosen in ${*:-cli c cpp julia}; do
+for chosen in ${*:-cli deseq c cpp julia}; do
     case $chosen in
-    cli | c | cpp | julia) part "$chosen" "$chosen" ;;
+    cli | deseq | c | cpp | julia) part "$chosen" "$chosen" ;;
     *)
         echo "unknown part $chosen"
         exit 2

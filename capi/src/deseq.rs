@@ -246,8 +246,8 @@ fn set_by_name(
     Ok(old)
 }
 
-/// First step: size factors. Options: "sf_type" ("ratio", "poscounts", "iterate"), "geo_means", "control_genes"
-/// (positions), "norm_matrix", "strict".
+/// First step: size factors. Options: "sf_type" ("ratio", "poscounts", "iterate"), "locfunc" ("median", "shorth"),
+/// "geo_means", "control_genes" (positions), "norm_matrix", "strict".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_estimate_size_factors(
     ctx: Option<&cyto_context>,

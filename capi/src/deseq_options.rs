@@ -170,6 +170,7 @@ fn strings(value: &Value) -> Option<Vec<String>> {
 pub(crate) fn size_factors(fields: &mut Fields) -> Result<SizeFactorOptions> {
     let mut options = SizeFactorOptions::default();
     fields.named("sf_type", &mut options.kind)?;
+    fields.named("locfunc", &mut options.location)?;
     options.geo_means = fields.numbers("geo_means")?;
     if let Some(value) = fields.value("control_genes") {
         let positions = value.as_array().and_then(|all| {

@@ -6,9 +6,9 @@
 use cytosol::data::{Categorical, Column, Table};
 use cytosol::deseq::{
     Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, Mode, ResultsOptions,
-    RlogPrior, ShrinkOptions, ShrinkTarget, ShrinkType, SizeFactorOptions, TestKind,
-    TransformOptions, deseq, estimate_size_factors, lfc_shrink, likelihood_ratio_test, results,
-    rlog, summary,
+    RlogPrior, ShrinkOptions, ShrinkTarget, ShrinkType, SizeFactorOptions, SizeFactorType,
+    TestKind, TransformOptions, deseq, estimate_size_factors, lfc_shrink, likelihood_ratio_test,
+    results, rlog, summary,
 };
 use cytosol::par::rng::{Stream, stream};
 use cytosol::{Context, ContextOptions, ErrorKind};
@@ -303,4 +303,37 @@ fn errors_say_what_is_wrong() {
             .message()
             .contains("did you mean \"condition_B_vs_A\"")
     );
+}
+
+#[test]
+fn iterated_size_factors_find_the_depths_in_any_number_of_threads_and_blocks() {
+    let options = SizeFactorOptions {
+        kind: SizeFactorType::Iterate,
+        ..SizeFactorOptions::default()
+    };
+    let run = |threads: usize, genes_per_block: usize| {
+        let mut data = simulate(600, 10, 0, 0.0);
+        data.genes_per_block = genes_per_block;
+        estimate_size_factors(&context(threads), &mut data, &options).expect("converges");
+        data.size_factors.expect("set")
+    };
+    let factors = run(1, 512);
+    let depth = |j: usize| 0.8 + 0.1 * (j % 5) as f64;
+    let centre = (0..10).map(|j| depth(j).ln()).sum::<f64>() / 10.0;
+    for (j, factor) in factors.iter().enumerate() {
+        let off = (factor / (depth(j) / centre.exp())).ln();
+        assert!(off.abs() < 0.06, "sample {j}: {off}");
+    }
+    for (threads, genes_per_block) in [(2, 512), (3, 37), (7, 100)] {
+        let again = run(threads, genes_per_block);
+        let bits = |v: &[f64]| v.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&again), bits(&factors), "{threads} {genes_per_block}");
+    }
+    let control = SizeFactorOptions {
+        control_genes: Some(vec![1, 2]),
+        ..options
+    };
+    let mut data = simulate(20, 10, 0, 0.0);
+    let error = estimate_size_factors(&context(1), &mut data, &control).expect_err("refused");
+    assert_eq!(error.argument_name(), Some("controlGenes"));
 }

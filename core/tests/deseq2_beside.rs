@@ -17,6 +17,11 @@ suppressMessages(library(DESeq2))
 a <- commandArgs(TRUE)
 x <- as.matrix(read.csv(file.path(a[1], "counts.csv.gz"), row.names = 1, check.names = FALSE))
 cd <- read.csv(file.path(a[1], "coldata.csv.gz"), row.names = 1, stringsAsFactors = TRUE)
+if (length(a) > 5) {
+  order <- as.integer(strsplit(a[6], ",")[[1]])
+  x <- x[, order]
+  cd <- cd[order, , drop = FALSE]
+}
 dds <- DESeqDataSetFromMatrix(x, cd, as.formula(a[2]))
 dds <- DESeq(dds, quiet = TRUE)
 prior <- attr(dispersionFunction(dds), "dispPriorVar")
@@ -25,14 +30,23 @@ cat(sprintf("%.17g\n", prior))
 cat(sprintf("%s\t%.17g\t%.17g\t%.17g\n", rownames(r), r$log2FoldChange, r$pvalue, r$padj), sep = "")
 "#;
 
-/// Genes called by one but not by the other.
-fn discordant(set: &str, design: &str, contrast: [&str; 3]) -> Option<usize> {
+/// The two analyses of one table.
+struct Beside {
+    /// Genes called by one but not by the other.
+    discordant: usize,
+    /// The prior variances of ln dispersion, ours and theirs.
+    priors: (f64, f64),
+}
+
+/// Analyses a table with both; DESeq2 sees the samples in `order` (from 1), or as they are.
+fn beside(set: &str, design: &str, contrast: [&str; 3], order: Option<&str>) -> Option<Beside> {
     let folder = shared_data::shared(&format!("data/{set}"))?;
     let run = Command::new("Rscript")
         .args(["-e", SCRIPT])
         .arg(&folder)
         .arg(design)
         .args(contrast)
+        .args(order)
         .output();
     let output = match run {
         Ok(output) if output.status.success() => output,
@@ -52,20 +66,9 @@ fn discordant(set: &str, design: &str, contrast: [&str; 3]) -> Option<usize> {
     let table = col_data(&Frame::read(&folder.join("coldata.csv.gz")), &[]);
     let mut data = build(&counts, table, design);
     let ctx = context(2);
-    let mut options = DeseqOptions::default();
-    let df = data.n_samples() - data.model_matrix().expect("a matrix").n_columns();
-    if df <= 3 {
-        // Its prior variance is a Monte-Carlo estimate; ours must be close, the rest is compared
-        // with its value.
-        let free = deseq(&ctx, &mut data.clone(), &options).expect("an analysis");
-        println!(
-            "{set}: prior variance {} for {prior}",
-            free.dispersions.prior_var
-        );
-        assert!((free.dispersions.prior_var - prior).abs() <= 0.03);
-        options.dispersions.prior_variance = Some(prior);
-    }
-    let analysis = deseq(&ctx, &mut data, &options).expect("an analysis");
+    let analysis = deseq(&ctx, &mut data, &DeseqOptions::default()).expect("an analysis");
+    let ours = analysis.dispersions.prior_var;
+    println!("{set}: prior variance {ours} for {prior}");
     let asked = ResultsOptions {
         contrast: Some(Contrast::factor(contrast[0], contrast[1], contrast[2])),
         cooks_cutoff: CooksFilter::Default,
@@ -87,33 +90,55 @@ fn discordant(set: &str, design: &str, contrast: [&str; 3]) -> Option<usize> {
         }
     }
     println!("{set}: {called} called, {differ} discordant, log2 fold changes off by {worst:e}");
-    Some(differ)
+    Some(Beside {
+        discordant: differ,
+        priors: (ours, prior),
+    })
+}
+
+fn agree_on(set: &str, design: &str, contrast: [&str; 3], order: Option<&str>) {
+    if let Some(found) = beside(set, design, contrast, order) {
+        let (ours, theirs) = found.priors;
+        assert!((ours - theirs).abs() <= 1e-8 * theirs, "{ours} {theirs}");
+        assert_eq!(found.discordant, 0);
+    }
 }
 
 #[test]
 fn pasilla_has_no_discordant_call() {
-    if let Some(n) = discordant(
+    agree_on(
         "pasilla",
         "~ type + condition",
         ["condition", "treated", "untreated"],
-    ) {
-        assert_eq!(n, 0);
-    }
+        None,
+    );
 }
 
+/// Three residual degrees of freedom: the prior variance comes from the comparison of histograms.
 #[test]
 fn airway_has_no_discordant_call() {
-    if let Some(n) = discordant("airway", "~ cell + dex", ["dex", "trt", "untrt"]) {
-        assert_eq!(n, 0);
-    }
+    agree_on("airway", "~ cell + dex", ["dex", "trt", "untrt"], None);
 }
 
-/// Technical replicates: most likelihoods are flat at the least dispersion, and for one gene there
-/// the rounding of the reference's gamma functions (deseq.md, quirk Q11) decides whether its start
-/// value is kept; that gene moves the local trend and with it five calls.
+const LIVER: [&str; 3] = ["Tissue", "Liver", "Kidney"];
+
+/// The calls of DESeq2 itself depend on the order of these samples. Gene ENSG00000189229 starts its
+/// line search at 3.6105e-5 with a slope of -2.1e-5: the first proposal gains 4.6e-10, which is as
+/// much as the rounding of a sum of ten `lgamma(K + 27697) - lgamma(27697)`. When the rounding eats
+/// the gain, the proposal is refused, the second one counts as convergence and the start is kept;
+/// otherwise one proposal counts as none and the grid gives 1e-8. The one value is above the least
+/// dispersion of the trend, the other is not, so the local trend, the prior variance (0.2539 or
+/// 0.2662) and five calls follow. Our sums do not cancel (deseq.md, quirk Q11) and give the second
+/// answer in every order; in this one DESeq2 gives it too.
 #[test]
-fn marioni_has_next_to_no_discordant_call() {
-    if let Some(n) = discordant("marioni", "~ Tissue", ["Tissue", "Liver", "Kidney"]) {
-        assert!(n <= 5, "{n}");
+fn marioni_has_no_discordant_call_where_rounding_does_not_decide() {
+    agree_on("marioni", "~ Tissue", LIVER, Some("5,9,1,6,10,7,2,4,3,8"));
+}
+
+/// The order of the file is one where rounding refuses the proposal.
+#[test]
+fn marioni_in_the_order_of_the_file_differs_by_that_gene_only() {
+    if let Some(found) = beside("marioni", "~ Tissue", LIVER, None) {
+        assert!(found.discordant <= 5, "{}", found.discordant);
     }
 }

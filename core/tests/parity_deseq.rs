@@ -273,20 +273,14 @@ fn compare_trend(analysis: &Analysis, path: &Path) {
         &none,
     );
     let want = value_of(path, "dispPriorVar");
-    let low_df = d.model_matrix.n_samples - d.model_matrix.n_columns() <= 3;
-    if low_df {
-        println!("dispPriorVar {} for {}", d.prior_var, want[0]);
-        assert!((d.prior_var - want[0]).abs() <= 0.03);
-    } else {
-        agree(
-            "dispPriorVar",
-            &[d.prior_var],
-            &want,
-            1e-300,
-            tolerance,
-            &none,
-        );
-    }
+    agree(
+        "dispPriorVar",
+        &[d.prior_var],
+        &want,
+        1e-300,
+        tolerance,
+        &none,
+    );
 }
 
 /// Compares a table of results; the calls at 0.05 and 0.1 must be the same.
@@ -592,12 +586,8 @@ fn few_degrees_of_freedom() {
         return;
     };
     let mut data = dataset(&folder, "~ condition", &[]);
-    let free = run(&mut data, &DeseqOptions::default());
-    compare_trend(&free, &folder.join("dispersionFunction.txt"));
-    let mut options = DeseqOptions::default();
-    options.dispersions.prior_variance =
-        Some(value_of(&folder.join("dispersionFunction.txt"), "dispPriorVar")[0]);
-    let analysis = run(&mut data, &options);
+    let analysis = run(&mut data, &DeseqOptions::default());
+    compare_trend(&analysis, &folder.join("dispersionFunction.txt"));
     compare_mcols(&analysis, &Frame::read(&folder.join("mcols.tsv.gz")));
     let got = results(&context(1), &data, &analysis, &old()).expect("results");
     compare_results(
@@ -779,4 +769,10 @@ fn size_factors_of_other_kinds() {
         ..SizeFactorOptions::default()
     };
     check("control_1_200", &control, 1e-12);
+    // The reference maximises by differences, which leaves it some 1e-6 short of the maximum.
+    let iterate = SizeFactorOptions {
+        kind: SizeFactorType::Iterate,
+        ..SizeFactorOptions::default()
+    };
+    check("iterate", &iterate, 1e-4);
 }

@@ -140,7 +140,7 @@ valgrind_part() {
     libs=$(static_libs) || return 1
     rm -rf "$out/files_in" "$out/preprocess_in"
     mkdir -p "$out/files_in" "$out/preprocess_in"
-    at_once under_valgrind files preprocess arrow edge panic_host
+    at_once under_valgrind files preprocess deseq arrow edge panic_host
 }
 
 instrumented() {

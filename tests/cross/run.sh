@@ -57,6 +57,16 @@ julia() {
         timeout 300 "$julia" --project=bindings/julia tests/cross/host.jl "$out/in" "$out/julia" && same julia
 }
 
+# DESeq2's analysis of one study, every number as the hexadecimal digits of its bits, in C and in Julia.
+deseq() {
+    julia=${CYTO_JULIA:-$(sh tests/get_julia.sh)} || skip "Julia cannot be had here, see julia/get"
+    empty deseq && gcc -std=c11 $warnings $includes -O1 tests/cross/deseq.c -o "$out/deseq_c" $(link) -lm &&
+        timeout 60 "$out/deseq_c" "$out/deseq/study" "$out/deseq/c" &&
+        CYTO_LIBRARY="$lib/libcytosol.so" JULIA_DEPOT_PATH="$root/target/julia/depot" \
+            timeout 120 "$julia" --project=bindings/julia tests/cross/deseq.jl "$out/deseq/study" "$out/deseq/julia" &&
+        [ "$(wc -l <"$out/deseq/c")" = 8892 ] && cmp "$out/deseq/c" "$out/deseq/julia"
+}
+
 # Its tables have not every array; what they have must be the same.
 cli() {
     empty cli && gcc -std=c11 $warnings -O1 tests/cross/csv_to_raw.c -o "$out/csv_to_raw" || return 1
@@ -98,7 +108,7 @@ same() {
     echo "$(wc -l <"$out/c.list") files are the same"
 }
 
-every="cpp rust julia cli"
+every="cpp rust julia cli deseq"
 [ -d bindings/r ] && every="$every R"
 hosts=${*:-$every}
 part inputs inputs
@@ -106,7 +116,7 @@ part c c
 for host in $hosts; do
     case $host in
     c) ;;
-    cpp | rust | julia | cli | R) part "$host" "$host" ;;
+    cpp | rust | julia | cli | deseq | R) part "$host" "$host" ;;
     *)
         echo "unknown host $host"
         exit 2

@@ -1,6 +1,6 @@
 """
 Engine for single-cell and spatial genomics: RCTD, which says what cell types, and how much of each, make
-up every pixel of a tissue. The work is done by `libcytosol`; this package carries arguments in and results
+up every pixel of a tissue; preprocessing; and DESeq2's differential expression ([`Deseq`](@ref)). The work is done by `libcytosol`; this package carries arguments in and results
 out, through the same C functions that any host has.
 
     using Cytosol
@@ -35,6 +35,7 @@ include("results.jl")
 include("rctd.jl")
 include("shards.jl")
 include("preprocess.jl")
+include("deseq.jl")
 
 export CytosolError, InvalidArgument, Cancelled, NoGpu, OutOfMemory, IoError, FormatError, NotConverged,
     Unsupported, StateError, CheckpointMismatch, AbiMismatch, CallbackError, InvalidData, NotFound,
@@ -47,6 +48,8 @@ export RctdResults, mode, cell_types, barcodes, weights, array, table, write_h5a
 export PpResult, report_json, pp_qc, pp_filter_cells, pp_filter_genes, pp_normalize_total, pp_log1p,
     pp_highly_variable_genes, pp_pca, pp_scale, pp_neighbors, pp_aggregate, pp_preprocess, pp_convert, pp_validate,
     pp_subset, pp_size_factors
+export Deseq, DeseqResults, DeseqTransformed, set_factors!, run_deseq!, estimate_size_factors!,
+    estimate_dispersions!, wald_test!, likelihood_ratio_test!, deseq_results, deseq_summary, lfc_shrink, vst, rlog
 export plan, run_shard, merge_shards, Partial, bytes
 
 function __init__()

@@ -12,6 +12,8 @@ for (name, free) in (
     (:RctdOptions, :cyto_rctd_options_free), (:Rctd, :cyto_rctd_free),
     (:RctdResults, :cyto_rctd_results_free), (:Plan, :cyto_plan_free),
     (:PpResult, :cyto_pp_result_free), (:Partial, :cyto_partial_free),
+    (:DeseqSamples, :cyto_deseq_samples_free), (:Deseq, :cyto_deseq_free), (:DeseqResults, :cyto_deseq_results_free),
+    (:DeseqTransformed, :cyto_deseq_transformed_free),
 )
     @eval begin
         mutable struct $name <: Handle

@@ -33,6 +33,13 @@ const FUNCTIONS = (
     :cyto_pp_matrix_qc, :cyto_pp_matrix_size_factors, :cyto_pp_matrix_highly_variable_genes, :cyto_pp_matrix_pca,
     :cyto_pp_matrix_aggregate,
     :cyto_pp_result_free, :cyto_pp_result_report_json, :cyto_pp_result_array, :cyto_pp_result_table_arrow,
+    :cyto_deseq_samples_new, :cyto_deseq_samples_free, :cyto_deseq_samples_set_factor,
+    :cyto_deseq_samples_set_numbers, :cyto_deseq_new, :cyto_deseq_free, :cyto_deseq_set,
+    :cyto_deseq_estimate_size_factors, :cyto_deseq_estimate_dispersions, :cyto_deseq_wald, :cyto_deseq_lrt,
+    :cyto_deseq_run, :cyto_deseq_array, :cyto_deseq_table_arrow, :cyto_deseq_info_json,
+    :cyto_deseq_results_new, :cyto_deseq_lfc_shrink, :cyto_deseq_results_free, :cyto_deseq_results_array,
+    :cyto_deseq_results_table_arrow, :cyto_deseq_results_info_json, :cyto_deseq_results_summary,
+    :cyto_deseq_vst, :cyto_deseq_rlog, :cyto_deseq_transformed_free, :cyto_deseq_transformed_array,
 )
 
 const SYMBOLS = Dict{Symbol,Ptr{Cvoid}}()

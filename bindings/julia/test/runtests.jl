@@ -17,4 +17,5 @@ end
     include("edge.jl")
     include("shards.jl")
     include("preprocess.jl")
+    include("deseq.jl")
 end

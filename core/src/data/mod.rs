@@ -11,6 +11,7 @@ pub mod delimited;
 pub mod gene_names;
 #[cfg(feature = "hdf5")]
 pub mod h5ad;
+pub mod htseq;
 #[cfg(feature = "hdf5")]
 pub(crate) mod keep_genes;
 pub mod matrix;

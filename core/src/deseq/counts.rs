@@ -109,6 +109,18 @@ impl Counts {
         Counts::dense(values, view.n_genes, view.n_samples)
     }
 
+    /// Counts from estimates (tximport's `counts`), rounded to the nearest integer, halves to the even one.
+    ///
+    /// # Errors
+    /// `InvalidData` at the first value that is NaN, negative or above 4,294,967,295.
+    pub fn from_estimates(view: &StridedView<'_>) -> Result<Self> {
+        let rounded: Vec<f64> = view.values.iter().map(|v| v.round_ties_even()).collect();
+        Counts::from_numbers(&StridedView {
+            values: &rounded,
+            ..*view
+        })
+    }
+
     /// Number of genes.
     pub fn n_genes(&self) -> usize {
         self.n_genes
@@ -198,6 +210,26 @@ mod tests {
         assert_eq!(sparse.select(&[1]).row(0), [5, 0, 1]);
         assert!(Counts::dense(vec![1], 2, 3).is_err());
         assert!(Counts::sparse(vec![0, 1], vec![4], vec![1], 3).is_err());
+    }
+
+    #[test]
+    fn estimates_are_rounded_to_even() {
+        let view = StridedView {
+            values: &[0.5, 1.5, 2.4999, 7.0],
+            n_genes: 2,
+            n_samples: 2,
+            gene_stride: 2,
+            sample_stride: 1,
+        };
+        let counts = Counts::from_estimates(&view).expect("estimates");
+        assert_eq!((counts.row(0), counts.row(1)), (vec![0, 2], vec![2, 7]));
+        let values = [1.0, -0.7, 0.0, 0.0];
+        let negative = StridedView {
+            values: &values,
+            ..view
+        };
+        let error = Counts::from_estimates(&negative).expect_err("negative");
+        assert!(error.message().contains("negative"), "{}", error.message());
     }
 
     #[test]

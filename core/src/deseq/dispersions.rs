@@ -64,18 +64,31 @@ pub fn estimate_dispersions(
     model_matrix: Option<&ModelMatrix>,
     options: &DispersionOptions,
 ) -> Result<Dispersions> {
+    estimate(ctx, dataset, model_matrix, options, &|text| {
+        message(ctx, text)
+    })
+}
+
+/// The same, which says its steps to `say`.
+pub(super) fn estimate(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    model_matrix: Option<&ModelMatrix>,
+    options: &DispersionOptions,
+    say: &dyn Fn(&str) -> Result<()>,
+) -> Result<Dispersions> {
     options.check()?;
     let model = model_for_dispersions(dataset, model_matrix)?;
-    message(ctx, "gene-wise dispersion estimates")?;
+    say("gene-wise dispersion estimates")?;
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     check_variation(dataset, &moments)?;
     if options.fit_type == FitType::GlmGamPoi {
         return Err(super::not_built("fitType = \"glmGamPoi\""));
     }
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
-    message(ctx, "mean-dispersion relationship")?;
+    say("mean-dispersion relationship")?;
     let trend = trend_of(ctx, &moments, &estimates, options)?;
-    message(ctx, "final dispersion estimates")?;
+    say("final dispersion estimates")?;
     shrink(
         ctx,
         dataset,

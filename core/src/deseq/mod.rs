@@ -23,6 +23,7 @@ mod dispersions;
 mod fits;
 mod gene_wise;
 mod genes;
+mod iterated_factors;
 mod lfc_shrink;
 mod lrt;
 mod moments;
@@ -57,7 +58,7 @@ pub use results::{
     ResultsOptions, results, results_with_filter,
 };
 pub use rlog::{Rlog, RlogPrior, rlog};
-pub use size_factors::{SizeFactorOptions, SizeFactorType, estimate_size_factors};
+pub use size_factors::{Location, SizeFactorOptions, SizeFactorType, estimate_size_factors};
 pub use summary::summary;
 pub use vst::{TransformOptions, Transformed, variance_stabilizing_transformation, vst};
 pub use wald::{LrtColumns, MatrixType, MleColumns, TestFit, cooks_cutoff, wald_test};

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::stats::order::mean;
 use crate::stats::size_factors::{
-    Ratios, center_geometrically, ln_geometric_mean, ln_positive_mean, median_ratio,
+    Ratios, center_geometrically, ln_geometric_mean, ln_positive_mean, median_ratio, shorth,
 };
 
 use super::dataset::DeseqDataset;
@@ -44,11 +44,38 @@ impl std::str::FromStr for SizeFactorType {
     }
 }
 
+/// What of the log ratios of a sample its size factor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Location {
+    /// Median.
+    #[default]
+    Median,
+    /// Mean of the shortest half, see [`shorth`].
+    Shorth,
+}
+
+impl std::str::FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "median" => Ok(Location::Median),
+            "shorth" => Ok(Location::Shorth),
+            _ => Err(Error::argument(
+                "locfunc",
+                format!("{text:?} is unknown; must be \"median\" or \"shorth\""),
+            )),
+        }
+    }
+}
+
 /// Options of [`estimate_size_factors`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SizeFactorOptions {
     /// Kind. Default ratio.
     pub kind: SizeFactorType,
+    /// What of the log ratios is taken. Default median.
+    pub location: Location,
     /// Geometric means, one a gene, instead of those of the data.
     pub geo_means: Option<Vec<f64>>,
     /// Genes (positions) that the factors are estimated from; all when absent.
@@ -95,7 +122,7 @@ pub fn estimate_size_factors(
         return dataset.set_normalization_factors(factors);
     }
     let factors = match options.kind {
-        SizeFactorType::Iterate => return Err(super::not_built("type = \"iterate\"")),
+        SizeFactorType::Iterate => super::iterated_factors::iterated(ctx, dataset, options)?,
         _ => from_rows(ctx, dataset, None, options)?,
     };
     dataset.set_size_factors(factors)
@@ -154,7 +181,21 @@ fn from_rows(
             kind = SizeFactorType::Poscounts;
             continue;
         }
-        let mut factors = ratios.size_factors(&median_ratio);
+        let mut factors = match options.location {
+            Location::Median => ratios.size_factors(&median_ratio),
+            Location::Shorth => ratios.size_factors(&|r| shorth(r).unwrap_or(f64::NAN)),
+        };
+        if let Some(sample) = factors.iter().position(|f| f.is_nan()) {
+            return Err(Error::data(format!(
+                "sample {:?}: its ratios to the means of the genes have no {}; another locfunc or other \
+                 genes are needed",
+                dataset.samples[sample],
+                match options.location {
+                    Location::Median => "median",
+                    Location::Shorth => "single shortest half",
+                }
+            )));
+        }
         if kind == SizeFactorType::Poscounts || options.geo_means.is_some() {
             center_geometrically(&mut factors);
         }

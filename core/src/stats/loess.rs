@@ -9,7 +9,7 @@
 //!
 //! # Source
 //! Cleveland and Grosse's `dloess` (netlib) as it behaves in scikit-misc 0.5.3: tree, margins and
-//! tolerance of the pseudo-inverse. R's `loess` has other margins and cuts.
+//! tolerance of the pseudo-inverse. R's `loess` gives the same smooth of points without ties.
 
 use crate::error::{Error, Result};
 
@@ -44,33 +44,56 @@ struct Vertex {
 /// # Ok::<(), cytosol::Error>(())
 /// ```
 pub fn loess(x: &[f64], y: &[f64], span: f64) -> Result<Vec<f64>> {
-    let m = x.len();
-    if m < 4 || y.len() != m {
-        return Err(Error::data(format!(
-            "loess: {m} points and {} values; at least 4 of each are needed",
-            y.len()
-        )));
+    let fit = Loess::fit(x, y, span)?;
+    Ok(x.iter().map(|&x| fit.value(x)).collect())
+}
+
+/// A smooth of degree 2 that can be evaluated anywhere in the range of its points.
+#[derive(Debug, Clone)]
+pub struct Loess {
+    vertices: Vec<Vertex>,
+}
+
+impl Loess {
+    /// Fits `y` on `x`; see [`loess`].
+    ///
+    /// # Errors
+    /// Those of [`loess`].
+    pub fn fit(x: &[f64], y: &[f64], span: f64) -> Result<Self> {
+        let m = x.len();
+        if m < 4 || y.len() != m {
+            return Err(Error::data(format!(
+                "loess: {m} points and {} values; at least 4 of each are needed",
+                y.len()
+            )));
+        }
+        if let Some(at) = (0..m).find(|&i| !(x[i].is_finite() && y[i].is_finite())) {
+            return Err(Error::data(format!(
+                "loess: point {at} is ({}, {}); finite numbers are needed",
+                x[at], y[at]
+            )));
+        }
+        let mut order: Vec<usize> = (0..m).collect();
+        order.sort_by(|&a, &b| x[a].total_cmp(&x[b]).then(a.cmp(&b)));
+        let points = Points {
+            x: order.iter().map(|&i| x[i]).collect(),
+            y: order.iter().map(|&i| y[i]).collect(),
+            n_near: ((m as f64 * span + 1e-5).floor() as usize).min(m),
+            stretch: span.max(1.0),
+        };
+        let places = vertices(&points.x, (m as f64 * span * CELL).floor() as usize);
+        Ok(Loess {
+            vertices: places
+                .into_iter()
+                .map(|at| points.fit(at))
+                .collect::<Result<_>>()?,
+        })
     }
-    if let Some(at) = (0..m).find(|&i| !(x[i].is_finite() && y[i].is_finite())) {
-        return Err(Error::data(format!(
-            "loess: point {at} is ({}, {}); finite numbers are needed",
-            x[at], y[at]
-        )));
+
+    /// The smooth at `x`, which should be in the range of the points.
+    pub fn value(&self, x: f64) -> f64 {
+        interpolate(&self.vertices, x)
     }
-    let mut order: Vec<usize> = (0..m).collect();
-    order.sort_by(|&a, &b| x[a].total_cmp(&x[b]).then(a.cmp(&b)));
-    let points = Points {
-        x: order.iter().map(|&i| x[i]).collect(),
-        y: order.iter().map(|&i| y[i]).collect(),
-        n_near: ((m as f64 * span + 1e-5).floor() as usize).min(m),
-        stretch: span.max(1.0),
-    };
-    let vertices = vertices(&points.x, (m as f64 * span * CELL).floor() as usize);
-    let fitted: Vec<Vertex> = vertices
-        .into_iter()
-        .map(|at| points.fit(at))
-        .collect::<Result<_>>()?;
-    Ok(x.iter().map(|&x| interpolate(&fitted, x)).collect())
 }
 
 /// Places of the tree's vertices, ascending. `most`: points of a cell that is not cut.

@@ -16,6 +16,35 @@ pub fn median_ratio(ratios: &[f64]) -> f64 {
     median_of_sorted(&sorted(ratios.iter().copied()))
 }
 
+/// Share of the values by which the first and the last of several shortest halves may be apart.
+/// genefilter: `tie.limit` = 0.05.
+const TIE_LIMIT: f64 = 0.05;
+
+/// Mean of the shortest half of the values (genefilter's `shorth`), a mode of log ratios that one-sided
+/// changes move less than the median. `None` without values, and when several halves are the shortest and
+/// lie so far apart that there is no single mode.
+pub fn shorth(values: &[f64]) -> Option<f64> {
+    let sorted = sorted(values.iter().copied());
+    let n = sorted.len();
+    if n < 2 {
+        return sorted.first().copied();
+    }
+    let width = (0.5 * n as f64).round_ties_even() as usize;
+    let lengths: Vec<f64> = (0..n - width)
+        .map(|at| sorted[at + width] - sorted[at])
+        .collect();
+    let least = lengths.iter().copied().fold(f64::INFINITY, f64::min);
+    let shortest: Vec<usize> = (0..lengths.len())
+        .filter(|&at| lengths[at] == least)
+        .collect();
+    let (first, last) = (*shortest.first()?, *shortest.last()?);
+    if (last - first) as f64 > TIE_LIMIT * n as f64 {
+        return None;
+    }
+    let at = shortest.iter().sum::<usize>() / shortest.len();
+    Some(mean(&sorted[at..at + width]))
+}
+
 /// Mean of the logarithms of a gene's counts; `-inf` with any zero.
 pub fn ln_geometric_mean(counts: &[f64]) -> f64 {
     if counts.contains(&0.0) {
@@ -100,6 +129,23 @@ mod tests {
         for (got, want) in factors.iter().zip([0.5, 1.0, 2.0]) {
             assert!((got - want).abs() < 1e-14);
         }
+    }
+
+    #[test]
+    fn the_shortest_half_is_where_most_values_are() {
+        // Of 100 values 60 are about 2, the others far to the right.
+        let mut values: Vec<f64> = (0..60).map(|i| 2.0 + 1e-4 * f64::from(i * i)).collect();
+        values.extend((0..40).map(|i| 3.0 + f64::from(i)));
+        let want = mean(&values[..50]);
+        assert_eq!(shorth(&values), Some(want));
+        assert!(median_ratio(&values) > want);
+        let got = shorth(&[0.0, 0.0, 0.9, 0.8, 0.6, 0.9, 0.8]).expect("one mode");
+        assert!((got - 0.775).abs() < 1e-15); // genefilter 1.80.3
+        assert_eq!(shorth(&[7.0]), Some(7.0));
+        assert_eq!(shorth(&[7.0, 5.0]), Some(5.0));
+        // Halves of one length at both ends: no single mode.
+        assert_eq!(shorth(&[1.0, 2.0, 3.0, 9.0, 10.0, 11.0]), None);
+        assert_eq!(shorth(&[]), None);
     }
 
     #[test]

@@ -9,13 +9,18 @@ use crate::args::HostArgs;
 /// `cyto deseq`.
 #[derive(Debug, Clone, Args)]
 pub struct DeseqArgs {
-    /// Counts, CSV or TSV (.gz or not): a line a gene, its name first; the header names the samples
+    /// Counts: CSV or TSV (.gz or not), a line a gene, its name first, the header names the samples; or a
+    /// folder of htseq-count files; or cells as .h5ad, summed by --by
     pub counts: PathBuf,
-    /// Samples, CSV or TSV (.gz or not): a line a sample in the order of the counts, its name first
-    pub samples: PathBuf,
+    /// Samples, CSV or TSV (.gz or not): a line a sample in the order of the counts, its name first; for a
+    /// folder the second column names its files. Not with .h5ad, where --by makes the samples
+    pub samples: Option<PathBuf>,
     /// Design formula over the columns of the sample table, for example "~ batch + condition"
     #[arg(long, value_name = "FORMULA")]
     pub design: String,
+    /// Cells
+    #[command(flatten)]
+    pub cells: CellArgs,
     /// The tables
     #[command(flatten)]
     pub table: TableArgs,
@@ -48,6 +53,21 @@ pub struct DeseqArgs {
     pub host: HostArgs,
 }
 
+/// How cells become samples.
+#[derive(Debug, Clone, Args)]
+pub struct CellArgs {
+    /// A column of obs; the cells of each combination of these columns are summed to a sample, and the
+    /// columns are the factors of the design (may be given several times)
+    #[arg(long, value_name = "COLUMN")]
+    pub by: Vec<String>,
+    /// Samples of fewer cells are left out
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "by")]
+    pub min_cells: u64,
+    /// The layer with the counts [default: X]
+    #[arg(long, value_name = "NAME", requires = "by")]
+    pub layer: Option<String>,
+}
+
 /// How the sample table is understood.
 #[derive(Debug, Clone, Args)]
 pub struct TableArgs {
@@ -57,6 +77,12 @@ pub struct TableArgs {
     /// The first level of a factor, as FACTOR=LEVEL (may be given several times) [default: sorted]
     #[arg(long = "reference", value_name = "FACTOR=LEVEL")]
     pub references: Vec<String>,
+    /// The counts are estimates (tximport's counts, from abundance) and are rounded
+    #[arg(long)]
+    pub estimated: bool,
+    /// Average transcript lengths (tximport's length), a table like that of the counts, which are then estimates
+    #[arg(long, value_name = "FILE")]
+    pub lengths: Option<PathBuf>,
 }
 
 /// The model and its tests.
@@ -74,6 +100,9 @@ pub struct ModelArgs {
     /// Size factors: ratio, poscounts or iterate
     #[arg(long, value_name = "TYPE", default_value = "ratio")]
     pub sf_type: String,
+    /// What of the log ratios is a size factor: median or shorth
+    #[arg(long, value_name = "NAME", default_value = "median")]
+    pub locfunc: String,
     /// Fail when every gene has a zero, instead of using poscounts with a message
     #[arg(long)]
     pub strict: bool,
@@ -88,9 +117,20 @@ pub struct ModelArgs {
 /// What is compared and how it is judged.
 #[derive(Debug, Clone, Args)]
 pub struct ComparisonArgs {
-    /// Two levels of a factor, as FACTOR,LEVEL,BASE [default: the last coefficient]
-    #[arg(long, value_name = "FACTOR,LEVEL,BASE", conflicts_with = "name")]
+    /// Two levels of a factor, as FACTOR,LEVEL,BASE, or a number for each coefficient, as 0,1,-1 [default: the
+    /// last coefficient]
+    #[arg(long, value_name = "FACTOR,LEVEL,BASE", allow_hyphen_values = true,
+          conflicts_with_all = ["name", "numerators", "denominators"])]
     pub contrast: Option<String>,
+    /// Coefficients whose sum is compared, as A,B
+    #[arg(long, value_name = "COEFFICIENTS", conflicts_with = "name")]
+    pub numerators: Option<String>,
+    /// Coefficients whose sum is taken off, as A,B
+    #[arg(long, value_name = "COEFFICIENTS", conflicts_with = "name")]
+    pub denominators: Option<String>,
+    /// By what numerators and denominators are multiplied
+    #[arg(long, value_name = "X,-Y", allow_hyphen_values = true)]
+    pub list_values: Option<String>,
     /// A coefficient, for example condition_treated_vs_untreated
     #[arg(long, value_name = "COEFFICIENT")]
     pub name: Option<String>,

@@ -1,61 +1,112 @@
-//! The two tables of `cyto deseq`, and the check that they are about the same samples.
+//! What `cyto deseq` reads: counts from a table, a folder or a file of cells, the sample table, and the check
+//! that they are about the same samples.
 //!
-//! Memory: 8 bytes a non-zero count, 4 bytes a count.
+//! Memory: 8 bytes a non-zero count of a table, 4 bytes a count.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use cytosol::data::delimited::{CountsTable, TableOptions, read_counts_csv, read_table};
+use cytosol::data::delimited::{TableOptions, read_table};
 use cytosol::data::{Categorical, Column, Table};
-use cytosol::deseq::{Counts, DeseqDataset, Design};
+use cytosol::deseq::{DeseqDataset, Design};
 use cytosol::error::name_some;
-use cytosol::{Context, Error, ErrorKind, Reason, Result};
+use cytosol::{Context, Error, Result};
 
 use super::args::{DeseqArgs, TableArgs};
+use super::cells;
+use super::counts::{Read, read_estimates, read_folder, read_table_of_counts};
 
 /// How many names a message shows.
-const SHOWN: usize = 12;
+pub(super) const SHOWN: usize = 12;
 
-/// Reads both tables and makes the data set.
+/// Reads everything and makes the data set.
 ///
 /// # Errors
-/// Those of the readers, naming file and line; `InvalidArgument` when the tables do not fit.
+/// Those of the readers, naming file and line; `InvalidArgument` when the inputs do not fit each other.
 pub fn read(ctx: &Context, args: &DeseqArgs, design: Design) -> Result<DeseqDataset> {
-    let CountsTable {
-        counts,
-        cells,
-        genes,
-    } = read_counts_csv(&args.counts).map_err(|e| of_counts(e, &args.counts))?;
-    let mut samples = read_samples(&args.samples)?;
-    same_samples(&cells, &samples.index, args)?;
-    as_factors(&mut samples, &args.table)?;
-    let mut values = Vec::new();
-    let (n, m) = (genes.len(), cells.len());
-    values
-        .try_reserve_exact(n.saturating_mul(m))
-        .map_err(|e| Error::new(ErrorKind::OutOfMemory, format!("{n} x {m} counts: {e}")))?;
-    values.resize(n * m, 0_u32);
-    for (sample, bounds) in counts.offsets().windows(2).enumerate() {
-        let entries = bounds[0]..bounds[1];
-        for (&gene, &count) in counts.genes()[entries.clone()]
-            .iter()
-            .zip(&counts.counts()[entries])
-        {
-            values[gene as usize * m + sample] = count;
-        }
+    let is_cells = args.counts.extension().is_some_and(|e| e == "h5ad");
+    check(args, is_cells)?;
+    if is_cells {
+        let (read, mut samples) = cells::pseudobulk(ctx, args)?;
+        as_factors(&mut samples, &args.table)?;
+        return DeseqDataset::new(ctx, read.counts, read.genes, samples, design, false);
     }
-    let counts = Counts::dense(values, n, m)?;
-    DeseqDataset::new(ctx, counts, genes, samples, design, false)
+    let Some(table) = &args.samples else {
+        return Err(Error::argument("samples", "the sample table is needed"));
+    };
+    let mut samples = read_samples(table)?;
+    let read = if args.counts.is_dir() {
+        let files = files_of(&mut samples, &args.counts, table)?;
+        read_folder(&files, samples.index.clone())?
+    } else if args.table.estimated || args.table.lengths.is_some() {
+        read_estimates(&args.counts, args.table.lengths.as_deref())?
+    } else {
+        read_table_of_counts(&args.counts)?
+    };
+    let Read {
+        counts,
+        genes,
+        samples: names,
+        lengths,
+    } = read;
+    same_samples(&names, &samples.index, (&args.counts, table))?;
+    as_factors(&mut samples, &args.table)?;
+    let mut dataset = DeseqDataset::new(ctx, counts, genes, samples, design, false)?;
+    if let Some(lengths) = lengths {
+        dataset
+            .set_avg_tx_length(lengths)
+            .map_err(|e| e.with_argument("lengths"))?;
+    }
+    Ok(dataset)
 }
 
-/// A count that is none is named by file and line; the header is line 1.
-fn of_counts(error: Error, path: &Path) -> Error {
-    let place = match error.reason() {
-        Reason::InvalidValue { row, column, .. } => {
-            format!("{}: line {}, field {}", path.display(), column + 2, row + 2)
-        }
-        _ => return error.with_argument("counts"),
+/// Options that do not go with the kind of input.
+fn check(args: &DeseqArgs, is_cells: bool) -> Result<()> {
+    let table = &args.table;
+    let estimates = table.estimated || table.lengths.is_some();
+    let (name, what) = if is_cells && args.cells.by.is_empty() {
+        (
+            "by",
+            "is needed with .h5ad: the columns of obs that make a sample, such as --by donor --by condition",
+        )
+    } else if is_cells && args.samples.is_some() {
+        (
+            "samples",
+            "is not read with .h5ad; --by makes the samples and their table",
+        )
+    } else if !is_cells && !args.cells.by.is_empty() {
+        ("by", "is for cells, that is for counts in .h5ad")
+    } else if estimates && (is_cells || args.counts.is_dir()) {
+        (
+            if table.lengths.is_some() {
+                "lengths"
+            } else {
+                "estimated"
+            },
+            "is for a table of estimated counts",
+        )
+    } else {
+        return Ok(());
     };
-    error.in_context(place).with_argument("counts")
+    Err(Error::argument(name, what))
+}
+
+/// The files that the first column of the sample table names, which is no column of the samples then.
+fn files_of(samples: &mut Table, folder: &Path, table: &Path) -> Result<Vec<PathBuf>> {
+    let files = match samples.columns.first() {
+        Some((_, Column::Text(names))) => names.iter().map(|name| folder.join(name)).collect(),
+        _ => {
+            return Err(Error::argument(
+                "samples",
+                format!(
+                    "the second column of {} must name the files in {}",
+                    table.display(),
+                    folder.display()
+                ),
+            ));
+        }
+    };
+    samples.columns.remove(0);
+    Ok(files)
 }
 
 fn read_samples(path: &Path) -> Result<Table> {
@@ -65,11 +116,15 @@ fn read_samples(path: &Path) -> Result<Table> {
 }
 
 /// DESeq2's rule: the same names in the same order; another order is never mended in silence.
-fn same_samples(counts: &[String], samples: &[String], args: &DeseqArgs) -> Result<()> {
+fn same_samples(
+    counts: &[String],
+    samples: &[String],
+    (counts_file, samples_file): (&Path, &Path),
+) -> Result<()> {
     if counts == samples {
         return Ok(());
     }
-    let (counts_file, samples_file) = (args.counts.display(), args.samples.display());
+    let (counts_file, samples_file) = (counts_file.display(), samples_file.display());
     let lists = format!(
         "{counts_file} has {}; {samples_file} has {}",
         name_some(counts, SHOWN),

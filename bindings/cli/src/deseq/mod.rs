@@ -1,9 +1,11 @@
-//! `cyto deseq`: from a table of counts and a table of samples to a table of results.
+//! `cyto deseq`: from counts and a table of samples to a table of results.
 //!
-//! [`args`] is what can be asked for, [`input`] reads and checks the two tables, [`run`] calls the
-//! engine and writes, [`report`] says what came out.
+//! [`args`] is what can be asked for, [`input`] reads and checks ([`counts`] from tables and folders, [`cells`]
+//! summed to samples), [`run`] calls the engine and writes, [`report`] says what came out.
 
 mod args;
+mod cells;
+mod counts;
 mod input;
 mod options;
 mod report;

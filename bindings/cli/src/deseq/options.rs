@@ -95,6 +95,7 @@ fn analysis_options(args: &DeseqArgs, fit_type: FitType) -> Result<DeseqOptions>
         ..DeseqOptions::default()
     };
     options.size_factors.kind = named("sf-type", &model.sf_type)?;
+    options.size_factors.location = named("locfunc", &model.locfunc)?;
     options.size_factors.strict = model.strict;
     options.dispersions.fit_type = fit_type;
     options.dispersions.mode = named("mode", &model.mode)?;
@@ -118,7 +119,8 @@ fn results_options(args: &ComparisonArgs) -> Result<ResultsOptions> {
         },
     };
     Ok(ResultsOptions {
-        contrast: args.contrast.as_deref().map(contrast).transpose()?,
+        contrast: comparison(args)?,
+        list_values: list_values(args)?,
         name: args.name.clone(),
         alpha: args.alpha,
         lfc_threshold: args.lfc_threshold,
@@ -131,8 +133,57 @@ fn results_options(args: &ComparisonArgs) -> Result<ResultsOptions> {
     })
 }
 
-/// `FACTOR,LEVEL,BASE`.
+/// The comparison asked for, in one of its three forms.
+fn comparison(args: &ComparisonArgs) -> Result<Option<Contrast>> {
+    if let Some(text) = &args.contrast {
+        return contrast(text).map(Some);
+    }
+    let list = |names: &Option<String>| -> Vec<String> {
+        let names = names.as_deref().unwrap_or("").split(',').map(str::trim);
+        names.filter(|n| !n.is_empty()).map(str::to_owned).collect()
+    };
+    let (numerators, denominators) = (list(&args.numerators), list(&args.denominators));
+    let given = args.numerators.is_some() || args.denominators.is_some();
+    if given && numerators.is_empty() && denominators.is_empty() {
+        return Err(Error::argument(
+            "numerators",
+            "is empty; must be names of coefficients, A,B",
+        ));
+    }
+    Ok(given.then_some(Contrast::List {
+        numerators,
+        denominators,
+    }))
+}
+
+fn list_values(args: &ComparisonArgs) -> Result<(f64, f64)> {
+    let Some(text) = &args.list_values else {
+        return Ok(ResultsOptions::default().list_values);
+    };
+    if args.numerators.is_none() && args.denominators.is_none() {
+        return Err(Error::argument(
+            "list-values",
+            "is for --numerators and --denominators",
+        ));
+    }
+    match numbers(text).as_deref() {
+        Some(&[first, second]) => Ok((first, second)),
+        _ => Err(Error::argument(
+            "list-values",
+            format!("{text:?} must be two numbers, such as 0.5,-1"),
+        )),
+    }
+}
+
+fn numbers(text: &str) -> Option<Vec<f64>> {
+    text.split(',').map(|n| n.trim().parse().ok()).collect()
+}
+
+/// `FACTOR,LEVEL,BASE`, or a number a coefficient.
 fn contrast(text: &str) -> Result<Contrast> {
+    if let Some(numbers) = numbers(text) {
+        return Ok(Contrast::Numeric(numbers));
+    }
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     match parts.as_slice() {
         [factor, level, base] if parts.iter().all(|p| !p.is_empty()) => {
@@ -140,7 +191,10 @@ fn contrast(text: &str) -> Result<Contrast> {
         }
         _ => Err(Error::argument(
             "contrast",
-            format!("{text:?} must be a factor and two of its levels: FACTOR,LEVEL,BASE"),
+            format!(
+                "{text:?} must be a factor and two of its levels, FACTOR,LEVEL,BASE, or a number for each \
+                 coefficient"
+            ),
         )),
     }
 }
@@ -150,9 +204,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contrasts_are_three_words() {
+    fn contrasts_are_three_words_or_numbers() {
         let read = contrast("condition, b,a").expect("three words");
         assert_eq!(read, Contrast::factor("condition", "b", "a"));
+        let read = contrast("0, -1,0.5").expect("three numbers");
+        assert_eq!(read, Contrast::Numeric(vec![0.0, -1.0, 0.5]));
         for wrong in ["condition", "condition,a", "a,b,c,d", "a,,b"] {
             assert_eq!(
                 contrast(wrong).expect_err("not three").argument_name(),

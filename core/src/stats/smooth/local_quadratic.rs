@@ -1,7 +1,7 @@
-//! Local quadratic regression with a nearest-neighbour bandwidth, direct or by interpolation.
+//! Local quadratic regression with a nearest-neighbour bandwidth, by interpolation.
 //!
 //! [`LocalQuadratic`] fits at the vertices of a bisection tree and joins them by cubic Hermite
-//! pieces, which is what locfit does by default; [`local_quadratic_at`] fits at the point asked for.
+//! pieces, which is what locfit does by default.
 //!
 //! # Cost
 //! `n` operations a fit (values sorted by `x`); a tree has some tens of vertices.
@@ -16,24 +16,18 @@ const MAX_DEPTH: usize = 40;
 
 /// Coefficients of a local fit about its point, and its bandwidth.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LocalFit {
+struct LocalFit {
     /// Value at the point.
-    pub value: f64,
+    value: f64,
     /// First derivative.
-    pub slope: f64,
+    slope: f64,
     /// Distance to the farthest neighbour used.
-    pub bandwidth: f64,
+    bandwidth: f64,
 }
 
 /// Weighted quadratic through the `k` nearest of the points (`x` ascending) with tricube kernel,
-/// at `at`. `weights` are prior weights, all 1 when absent.
-pub fn local_quadratic_at(
-    x: &[f64],
-    y: &[f64],
-    weights: Option<&[f64]>,
-    k: usize,
-    at: f64,
-) -> LocalFit {
+/// at `at`. `weights` are prior weights.
+fn local_quadratic_at(x: &[f64], y: &[f64], weights: &[f64], k: usize, at: f64) -> LocalFit {
     let k = k.clamp(1, x.len());
     let (left, right) = nearest(x, k, at);
     let bandwidth = (at - x[left]).abs().max((x[right - 1] - at).abs());
@@ -42,7 +36,7 @@ pub fn local_quadratic_at(
         let scaled = ((x[i] - at) / bandwidth).abs();
         let cube = scaled * scaled * scaled;
         let tricube = if scaled < 1.0 { 1.0 - cube } else { 0.0 };
-        tricube * tricube * tricube * weights.map_or(1.0, |w| w[i])
+        tricube * tricube * tricube * weights[i]
     };
     let [value, slope, _] = weighted_quadratic(x, y, left..right, at, bandwidth, kernel);
     LocalFit {
@@ -130,7 +124,7 @@ impl LocalQuadratic {
             return None;
         }
         let k = ((fraction * x.len() as f64).floor() as usize).max(1);
-        let fit_at = |v: f64| local_quadratic_at(&x, &y, Some(&weights), k, v);
+        let fit_at = |v: f64| local_quadratic_at(&x, &y, &weights, k, v);
         let mut vertices = vec![(low, fit_at(low))];
         let last = (high, fit_at(high));
         split(vertices[0], last, 0, &fit_at, &mut vertices);

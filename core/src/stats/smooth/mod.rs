@@ -8,6 +8,6 @@ mod lowess;
 mod running_median;
 
 pub use cubic_spline::CubicSpline;
-pub use local_quadratic::{LocalQuadratic, local_quadratic_at};
+pub use local_quadratic::LocalQuadratic;
 pub use lowess::lowess;
 pub use running_median::RunningMedian;

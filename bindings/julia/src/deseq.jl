@@ -1,0 +1,319 @@
+# Differential expression from counts of samples with replicates, DESeq2's model.
+
+struct CDeseqInput
+    struct_size::Csize_t
+    counts::Ptr{Cvoid}
+    samples::Ptr{Cvoid}
+    genes::Ptr{Ptr{UInt8}}
+    n_genes::Csize_t
+    design::Ptr{UInt8}
+    model_matrix::Ptr{Float64}
+    coefficients::Ptr{Ptr{UInt8}}
+    n_coefficients::Csize_t
+end
+
+# Levels of a text column: those asked for, else sorted.
+function factor_of(name, column, ::Nothing)
+    present = sort!(unique(String[label for label in column if label !== missing]))
+    return factor_of(name, column, present)
+end
+function factor_of(name, column, levels)
+    levels = c_texts("levels.$name", levels)
+    number = Dict(level => Int32(i - 1) for (i, level) in enumerate(levels))
+    codes = map(enumerate(column)) do (i, label)
+        label === missing && return Int32(-1)
+        return get(number, String(label)) do
+            refuse("$name[$i]", "$(repr(String(label))) is not a level; must be one of $(some(levels))")
+        end
+    end
+    return collect(Int32, codes), levels
+end
+
+is_text(column) = eltype(column) <: Union{Missing,AbstractString,Symbol}
+is_number(column) = eltype(column) <: Union{Missing,Real} && !(eltype(column) <: Union{Missing,Bool})
+
+function set_column!(samples::DeseqSamples, name, column, levels)
+    name = c_text("samples", string(name))
+    if is_text(column)
+        texts = [label === missing ? missing : string(label) for label in column]
+        codes, levels = factor_of(name, texts, levels)
+        at = pointers(levels)
+        lend(samples) do ptr
+            GC.@preserve levels at fallible() do err
+                ccall(sym(:cyto_deseq_samples_set_factor), Int32,
+                      (Ptr{Cvoid}, Cstring, Ptr{Int32}, Csize_t, Ptr{Ptr{UInt8}}, Csize_t, Ptr{Ptr{Cvoid}}),
+                      ptr, name, codes, length(codes), at, length(at), err)
+            end
+        end
+    elseif is_number(column)
+        levels === nothing || refuse("levels.$name", "the column holds numbers; levels are for text")
+        values = Float64[value === missing ? NaN : value for value in column]
+        lend(samples) do ptr
+            fallible() do err
+                ccall(sym(:cyto_deseq_samples_set_numbers), Int32,
+                      (Ptr{Cvoid}, Cstring, Ptr{Float64}, Csize_t, Ptr{Ptr{Cvoid}}), ptr, name, values, length(values), err)
+            end
+        end
+    else
+        refuse("samples.$name", "a $(typeof(column)); must be a vector of text or of numbers")
+    end
+end
+
+function sample_table(names, columns, levels)
+    names = c_texts("names", names)
+    at = pointers(names)
+    table = GC.@preserve names make(DeseqSamples) do out, err
+        ccall(sym(:cyto_deseq_samples_new), Int32, (Ptr{Ptr{UInt8}}, Csize_t, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+              at, length(at), out, err)
+    end
+    for name in keys(levels)
+        haskey(columns, name) || refuse("levels.$name", "the sample table has no such column")
+    end
+    for (name, column) in pairs(columns)
+        set_column!(table, name, column, get(levels, name, nothing))
+    end
+    return table
+end
+
+"""
+    Deseq(ctx, counts, samples; design, genes, names, levels = (;), coefficients = nothing, ignore_rank = false)
+
+A data set of DESeq2's kind, checked as DESeq2's constructor checks it. Everything is copied.
+
+- `counts`: genes x samples, a matrix or `SparseMatrixCSC` (integers >= 0), or [`Counts`](@ref) whose cells are the samples.
+- `samples`: the sample table, a named tuple of columns: text is a factor (`missing` where it is not known), numbers are
+  numbers.
+- `design`: a formula, `"~ batch + condition"`, or a model matrix, samples x coefficients, with their names in
+  `coefficients`.
+- `genes`, `names`: names of genes and samples.
+- `levels`: the levels of factors, the reference first: `(condition = ["untreated", "treated"],)`; sorted otherwise.
+
+Then [`run_deseq!`](@ref), or [`estimate_size_factors!`](@ref), [`estimate_dispersions!`](@ref) and
+[`wald_test!`](@ref) or [`likelihood_ratio_test!`](@ref); then [`deseq_results`](@ref) and [`lfc_shrink`](@ref).
+[`vst`](@ref) and [`rlog`](@ref) need no earlier step. `info_json(d)` has the facts, `table(d, :genes)` every column of the
+genes so far, `table(d, :samples)` the sample table.
+
+Arrays ([`array`](@ref)): `:genes`, `:samples` (text), `:size_factors`; after dispersions `:baseMean`, `:baseVar`, `:dispGeneEst`,
+`:dispFit`, `:dispMAP`, `:dispersion` and others; after a test `:results_names`, `:coefficients`, `:SE` (genes x coefficients,
+log2), `:WaldStatistic`, `:WaldPvalue` or `:LRTStatistic`, `:LRTPvalue`, `:maxCooks`; with option `keep_assays` `:mu`, `:H`,
+`:cooks` (genes x samples). `cytosol.h` lists all at `cyto_deseq_array`.
+"""
+function Deseq(ctx::Context, counts::Counts, samples; design, genes, names, levels = NamedTuple(),
+               coefficients = nothing, ignore_rank::Bool = false)
+    options = options_text((ignore_rank = ignore_rank,))
+    genes = c_texts("genes", genes)
+    formula, matrix = design isa AbstractString ? (c_text("design", design), Float64[]) :
+        (nothing, vec(permutedims(convert(Matrix{Float64}, design))))
+    formula === nothing && coefficients === nothing &&
+        refuse("coefficients", "missing; a model matrix needs the name of every column")
+    formula === nothing || coefficients === nothing ||
+        refuse("coefficients", "given with a formula; a formula names its own")
+    if formula === nothing
+        size(design) == (length(names), length(coefficients)) || refuse("design",
+            "$(join(size(design), " x ")); must be $(length(names)) samples x $(length(coefficients)) coefficients")
+    end
+    columns = coefficients === nothing ? String[] : c_texts("coefficients", coefficients)
+    table = sample_table(names, samples, levels)
+    at, columns_at = pointers(genes), pointers(columns)
+    start(list::Vector{T}) where {T} = isempty(list) ? Ptr{T}(C_NULL) : pointer(list)
+    try
+        return lend(ctx, counts, table) do ctx, counts, table
+            GC.@preserve genes at formula matrix columns columns_at begin
+                input = Ref(CDeseqInput(
+                    sizeof(CDeseqInput), counts, table, start(at), length(at), pointer_or_null(formula), start(matrix),
+                    start(columns_at), length(columns_at)))
+                make(Deseq) do out, err
+                    ccall(sym(:cyto_deseq_new), Int32,
+                          (Ptr{Cvoid}, Ptr{CDeseqInput}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+                          ctx, input, options, out, err)
+                end
+            end
+        end
+    finally
+        close(table)
+    end
+end
+
+function Deseq(ctx::Context, counts::AbstractMatrix, samples; keywords...)
+    borrowed = Counts(ctx, counts; rows = :genes)
+    try
+        return Deseq(ctx, borrowed, samples; keywords...)
+    finally
+        close(borrowed)
+    end
+end
+
+array_function(::Deseq) = :cyto_deseq_array
+
+"""
+    set_factors!(deseq, name, values)
+
+Sets what scales or weighs the counts: `:size_factors` (a vector, one a sample), or a matrix genes x samples of
+`:normalization_factors`, `:avg_tx_length` or `:weights`. What was estimated before is forgotten.
+"""
+function set_factors!(deseq::Deseq, name::Union{Symbol,AbstractString}, values::AbstractVecOrMat{<:Real})
+    name = c_text("name", string(name))
+    # C has all samples of the first gene first.
+    values = convert(Vector{Float64}, values isa AbstractMatrix ? vec(permutedims(values)) : values)
+    lend(deseq) do ptr
+        fallible() do err
+            ccall(sym(:cyto_deseq_set), Int32, (Ptr{Cvoid}, Cstring, Ptr{Float64}, Csize_t, Ptr{Ptr{Cvoid}}),
+                  ptr, name, values, length(values), err)
+        end
+    end
+    return deseq
+end
+
+for (f, name) in ((:estimate_size_factors!, :cyto_deseq_estimate_size_factors),
+                  (:estimate_dispersions!, :cyto_deseq_estimate_dispersions), (:wald_test!, :cyto_deseq_wald),
+                  (:likelihood_ratio_test!, :cyto_deseq_lrt), (:run_deseq!, :cyto_deseq_run))
+    @eval function $f(ctx::Context, deseq::Deseq; options...)
+        options = options_text(options)
+        lend(ctx, deseq) do ctx, deseq
+            fallible() do err
+                ccall(sym($(QuoteNode(name))), Int32, (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}),
+                      ctx, deseq, options, err)
+            end
+        end
+        return deseq
+    end
+end
+
+"""
+    run_deseq!(ctx, deseq; options...)
+
+The whole analysis: size factors unless there are some, dispersions, the test, replacement of outliers. Returns `deseq`.
+Options are keywords: `test = "LRT"` with `reduced = "~ batch"`, `fit_type`, `sf_type`, `min_replicates_for_replace` and
+those of the steps; `cytosol.h` lists them. An unknown one is answered with the nearest known.
+"""
+run_deseq!
+
+"""
+    estimate_size_factors!(ctx, deseq; options...)
+
+First step. Options: `sf_type` ("ratio", "poscounts", "iterate"), `locfunc` ("median", "shorth"), `geo_means`, `control_genes` (positions from 0),
+`norm_matrix`, `strict`.
+"""
+estimate_size_factors!
+
+"""
+    estimate_dispersions!(ctx, deseq; options...)
+
+Second step; throws [`StateError`](@ref) before the first. Options: `fit_type` ("parametric", "local", "mean"), `mode`, ...
+"""
+estimate_dispersions!
+
+"""
+    wald_test!(ctx, deseq; options...)
+
+Third step: Wald tests of all coefficients. Outliers are not replaced; that is part of [`run_deseq!`](@ref).
+"""
+wald_test!
+
+"""
+    likelihood_ratio_test!(ctx, deseq; reduced, options...)
+
+Third step: the likelihood-ratio test against `reduced`, a formula, or the names of the coefficients that stay.
+"""
+likelihood_ratio_test!
+
+"""
+    deseq_results(ctx, deseq; options...)
+
+The table of a comparison: `contrast = ["condition", "b", "a"]`, `(numerators = [...], denominators = [...])` or one number a
+coefficient; or `name = "condition_b_vs_a"`; else the last coefficient. Other options: `alpha`, `lfc_threshold`,
+`alt_hypothesis`, `cooks_cutoff`, `independent_filtering`, `p_adjust_method`, `compat` and what `cytosol.h` lists.
+
+[`table`](@ref)`(r)` has the columns `gene`, `baseMean`, `log2FoldChange`, `lfcSE`, `stat`, `pvalue`, `padj`, `NaN` where a number
+is missing; [`array`](@ref)`(r, :padj)` one of them; `info_json(r)` level, filter and descriptions;
+[`deseq_summary`](@ref)`(r)` the counts of genes.
+"""
+function deseq_results(ctx::Context, deseq::Deseq; options...)
+    options = options_text(options)
+    return lend(ctx, deseq) do ctx, deseq
+        make(DeseqResults) do out, err
+            ccall(sym(:cyto_deseq_results_new), Int32,
+                  (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ctx, deseq, options, out, err)
+        end
+    end
+end
+
+"""
+    lfc_shrink(ctx, deseq, base = nothing; type = "apeglm", name, options...)
+
+Shrunken log2 fold changes, as [`deseq_results`](@ref) gives them. `type` is "apeglm", "ashr" or "normal"; `name` or
+`contrast` says of what; `base` is the table of the same comparison, made when absent. Other options: `svalue`, `ape_adapt`,
+`lfc_threshold` and those of results.
+"""
+function lfc_shrink(ctx::Context, deseq::Deseq, base::Union{Nothing,DeseqResults} = nothing; options...)
+    options = options_text(options)
+    shrink(ctx, deseq, base) = make(DeseqResults) do out, err
+        ccall(sym(:cyto_deseq_lfc_shrink), Int32,
+              (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+              ctx, deseq, base, options, out, err)
+    end
+    base === nothing && return lend((ctx, deseq) -> shrink(ctx, deseq, C_NULL), ctx, deseq)
+    return lend(shrink, ctx, deseq, base)
+end
+
+array_function(::DeseqResults) = :cyto_deseq_results_array
+
+"How many genes go up and down, are outliers or have low counts, as DESeq2 prints it."
+deseq_summary(r::DeseqResults) =
+    lend(ptr -> unsafe_string(ccall(sym(:cyto_deseq_results_summary), Cstring, (Ptr{Cvoid},), ptr)), r)
+
+info_json(r::DeseqResults) =
+    lend(ptr -> unsafe_string(ccall(sym(:cyto_deseq_results_info_json), Cstring, (Ptr{Cvoid},), ptr)), r)
+function info_json(deseq::Deseq)
+    text = lend(ptr -> ccall(sym(:cyto_deseq_info_json), Cstring, (Ptr{Cvoid},), ptr), deseq)
+    text == C_NULL && throw(StateError("the data set is in use by a running call", "{}"))
+    return GC.@preserve deseq unsafe_string(text)
+end
+
+function table(results::DeseqResults)
+    return lend(results) do ptr
+        read_stream() do stream, err
+            ccall(sym(:cyto_deseq_results_table_arrow), Int32, (Ptr{Cvoid}, Ptr{ArrowStream}, Ptr{Ptr{Cvoid}}),
+                  ptr, stream, err)
+        end
+    end
+end
+
+function table(deseq::Deseq, name::Union{Symbol,AbstractString} = :genes)
+    name = c_text("name", string(name))
+    return lend(deseq) do ptr
+        read_stream() do stream, err
+            ccall(sym(:cyto_deseq_table_arrow), Int32, (Ptr{Cvoid}, Cstring, Ptr{ArrowStream}, Ptr{Ptr{Cvoid}}),
+                  ptr, name, stream, err)
+        end
+    end
+end
+
+for (f, name) in ((:vst, :cyto_deseq_vst), (:rlog, :cyto_deseq_rlog))
+    @eval function $f(ctx::Context, deseq::Deseq; options...)
+        options = options_text(options)
+        return lend(ctx, deseq) do ctx, deseq
+            make(DeseqTransformed) do out, err
+                ccall(sym($(QuoteNode(name))), Int32,
+                      (Ptr{Cvoid}, Ptr{Cvoid}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ctx, deseq, options, out, err)
+            end
+        end
+    end
+end
+
+"""
+    vst(ctx, deseq; blind = true, fit_type = "parametric", nsub = 1000)
+
+The variance-stabilising transformation, log2-like; `nsub` genes give the trend, 0 = all. Arrays: `:values` (genes x samples),
+`:genes`, `:samples`.
+"""
+vst
+
+"""
+    rlog(ctx, deseq; blind = true, fit_type = "parametric")
+
+The regularised log transformation. Arrays: those of [`vst`](@ref), `:intercept` and `:dispFit` (one a gene).
+"""
+rlog
+
+array_function(::DeseqTransformed) = :cyto_deseq_transformed_array
