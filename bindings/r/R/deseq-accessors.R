@@ -11,19 +11,17 @@
 #' @param ... unused.
 #' @return The part; of replacement functions the object.
 #' @name counts,DESeqDataSet-method
-#' @aliases counts<-,DESeqDataSet,matrix-method design,DESeqDataSet-method design<-,DESeqDataSet,formula-method
-#'   design<-,DESeqDataSet,matrix-method sizeFactors,DESeqDataSet-method sizeFactors<-,DESeqDataSet,numeric-method
-#'   sizeFactors<-,DESeqDataSet,NULL-method counts counts<- design design<- sizeFactors sizeFactors<-
+#' @aliases counts counts<- design design<- sizeFactors sizeFactors<-
 NULL
 
 #' @importFrom BiocGenerics counts counts<- design design<- sizeFactors sizeFactors<- estimateSizeFactors
 #'   estimateDispersions plotMA plotPCA plotDispEsts
-#' @exportMethod counts counts<- design design<- sizeFactors sizeFactors<- estimateSizeFactors estimateDispersions
-#' @exportMethod plotMA plotPCA plotDispEsts
 #' @export counts counts<- design design<- sizeFactors sizeFactors<- estimateSizeFactors estimateDispersions
 #' @export plotMA plotPCA plotDispEsts
 NULL
 
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("counts", "DESeqDataSet", function(object, normalized = FALSE, replaced = FALSE) {
   name <- "counts"
   if (replaced) {
@@ -46,11 +44,15 @@ normalized <- function(object, name = "counts") {
   if (is(values, "dgCMatrix")) values %*% Matrix::Diagonal(x = 1 / size) else t(t(values) / size)
 }
 
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("counts<-", signature("DESeqDataSet", "matrix"), function(object, ..., value) {
   SummarizedExperiment::assay(object, "counts", withDimnames = FALSE) <- unname(value)
   whole_counts(object, "counts<-")
 })
 
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("design", "DESeqDataSet", function(object) object@design)
 
 set_design <- function(object, value) {
@@ -65,15 +67,23 @@ set_design <- function(object, value) {
   object@design <- value
   object
 }
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("design<-", signature("DESeqDataSet", "formula"), function(object, ..., value) set_design(object, value))
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("design<-", signature("DESeqDataSet", "matrix"), function(object, ..., value) set_design(object, value))
 
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("sizeFactors", "DESeqDataSet", function(object) {
   table <- SummarizedExperiment::colData(object)
   if (!"sizeFactor" %in% colnames(table)) return(NULL)
   setNames(table$sizeFactor, colnames(object))
 })
 
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("sizeFactors<-", signature("DESeqDataSet", "numeric"), function(object, ..., value) {
   no <- function(...) refuse("sizeFactors<-", ..., argument = "sizeFactors")
   if (length(value) != ncol(object)) no(length(value), " values for ", ncol(object), " samples")
@@ -82,6 +92,8 @@ setMethod("sizeFactors<-", signature("DESeqDataSet", "numeric"), function(object
                           "; all must be positive and finite")
   put_size_factors(object, value)
 })
+#' @rdname counts-DESeqDataSet-method
+#' @export
 setMethod("sizeFactors<-", signature("DESeqDataSet", "NULL"), function(object, ..., value) {
   table <- SummarizedExperiment::colData(object)
   object@colData <- table[, colnames(table) != "sizeFactor", drop = FALSE]

@@ -29,8 +29,7 @@
 #' @return A ggplot, or a data frame.
 #' @source DESeq2, functions of the same names.
 #' @name plotMA,DESeqResults-method
-#' @aliases plotMA,DESeqDataSet-method plotPCA,DESeqTransform-method plotDispEsts,DESeqDataSet-method plotMA plotPCA
-#'   plotDispEsts
+#' @aliases plotMA plotPCA plotDispEsts
 #' @examples
 #' set.seed(1)
 #' dds <- DESeq(makeExampleDESeqDataSet(n = 300, m = 6, betaSD = 1), quiet = TRUE)
@@ -67,18 +66,24 @@ ma_plot <- function(table, alpha, main, xlab, ylim, colNonSig, colSig, colLine, 
     ggplot2::coord_cartesian(ylim = ylim) + theme_bw() + labs(x = xlab, y = "log2 fold change", title = main)
 }
 
+#' @rdname plotMA-DESeqResults-method
+#' @export
 setMethod("plotMA", "DESeqResults", function(object, alpha = NULL, main = NULL, xlab = "mean of normalized counts", ylim = NULL,
                                              colNonSig = "gray60", colSig = "blue", colLine = "grey40", returnData = FALSE,
                                              MLE = FALSE, ...) {
   ma_plot(object, alpha, main, xlab, ylim, colNonSig, colSig, colLine, returnData, MLE)
 })
 
+#' @rdname plotMA-DESeqResults-method
+#' @export
 setMethod("plotMA", "DESeqDataSet", function(object, alpha = 0.1, main = NULL, xlab = "mean of normalized counts", ylim = NULL,
                                              colNonSig = "gray60", colSig = "blue", colLine = "grey40", returnData = FALSE,
                                              MLE = FALSE, ...) {
   ma_plot(results(object, alpha = alpha, addMLE = MLE, ...), alpha, main, xlab, ylim, colNonSig, colSig, colLine, returnData, MLE)
 })
 
+#' @rdname plotMA-DESeqResults-method
+#' @export
 setMethod("plotDispEsts", "DESeqDataSet", function(object, ylim = NULL, CV = FALSE, genecol = "black", fitcol = "red",
                                                    finalcol = "dodgerblue", legend = TRUE, xlab = "mean of normalized counts",
                                                    ylab = if (CV) "coefficient of variation" else "dispersion",
@@ -120,6 +125,8 @@ group_of <- function(object, intgroup, caller) {
   list(table = table, group = if (length(intgroup) > 1) factor(apply(table, 1, paste, collapse = ":")) else table[[1]])
 }
 
+#' @rdname plotMA-DESeqResults-method
+#' @export
 setMethod("plotPCA", "DESeqTransform", function(object, intgroup = "condition", ntop = 500, returnData = FALSE, pcsToUse = 1:2, ...) {
   values <- SummarizedExperiment::assay(object)
   variance <- rowSums((values - rowMeans(values))^2) / (ncol(values) - 1)

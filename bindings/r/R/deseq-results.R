@@ -125,9 +125,10 @@ results_of <- function(handle, object, caller, priorInfo = list()) {
   found <- list()
   if (!is.null(info$filter_threshold)) {
     theta <- info$filter_theta
-    found$filterThreshold <- setNames(info$filter_threshold, paste0(format(100 * theta, trim = TRUE, digits = 7), "%"))
+    found$filterThreshold <- setNames(info$filter_threshold, percent(theta))
     found$filterTheta <- theta
     numbers <- data.frame(theta = array_of(handle, "filter_theta"), numRej = array_of(handle, "filter_num_rej"))
+    rownames(numbers) <- percent(numbers$theta)
     found$filterNumRej <- numbers
     found$lo.fit <- stats::lowess(numbers$numRej ~ numbers$theta, f = 1 / 5)
   }
@@ -136,6 +137,9 @@ results_of <- function(handle, object, caller, priorInfo = list()) {
   S4Vectors::metadata(frame) <- found
   new("DESeqResults", frame, priorInfo = priorInfo)
 }
+
+# As quantile() names its values.
+percent <- function(x) paste0(formatC(100 * x, format = "fg", width = 1, digits = 7), "%")
 
 by_filter_function <- function(table, filterFun, filter, alpha, pAdjustMethod, caller) {
   made <- filterFun(res = table, filter = filter, alpha = alpha, pAdjustMethod = pAdjustMethod)
@@ -209,7 +213,7 @@ summary.DESeqResults <- function(object, alpha, ...) {
     p <- object$pvalue[present]
     cat("outliers [1]       : ", share(sum(is.na(p))), "\n", sep = "")
     if (!is.null(about$filterThreshold)) {
-      cat("low counts [2]     : ", share(sum(!is.na(p) & is.na(tested[present]))), "\n", sep = "")
+      cat("low counts [2]     : ", share(sum(!is.na(object$pvalue) & is.na(tested))), "\n", sep = "")
       cat("(mean count < ", round(unname(about$filterThreshold)), ")\n", sep = "")
     }
     cat("[1] see 'cooksCutoff' argument of ?results\n")
@@ -282,7 +286,6 @@ lfcShrink <- function(dds, coef, contrast, res, type = c("apeglm", "ashr", "norm
     S4Vectors::metadata(table)[names(kept)] <- kept
   }
   if (options$lfc_threshold > 0) S4Vectors::metadata(table)$lfcThreshold <- options$lfc_threshold
-  if (!quiet) message("effects are shrunken with the prior of type '", type, "'")
   table <- finish_results(table, object, format, saveCols, FALSE, caller)
   if (returnList) list(res = table, fit = priorInfo) else table
 }

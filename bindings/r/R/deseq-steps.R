@@ -73,7 +73,7 @@ designs_in_words <- function(full, reduced) {
   paste0("'", one_line(full), "' vs '", one_line(reduced), "'")
 }
 
-one_line <- function(formula) paste(trimws(deparse(formula, width.cutoff = 500L)), collapse = " ")
+one_line <- function(formula) sub("^~ *", "~ ", paste(trimws(deparse(formula, width.cutoff = 500L)), collapse = " "))
 
 same_formula <- function(a, b) identical(one_line(a), one_line(b))
 
@@ -145,10 +145,9 @@ reduced_for_engine <- function(reduced, full, object, caller) {
 #' @param df degrees of freedom of the t distribution.
 #' @param useQR only `TRUE` is supported: the engine chooses the decomposition.
 #' @param parallel,BPPARAM see [DESeq()].
-#' @param ... further arguments: those listed above.
 #' @return The object with the estimates; size factors for `estimateSizeFactorsForMatrix`.
 #' @name estimateSizeFactors,DESeqDataSet-method
-#' @aliases estimateSizeFactors estimateDispersions estimateDispersions,DESeqDataSet-method
+#' @aliases estimateSizeFactors estimateDispersions
 NULL
 
 only <- function(value, supported, argument, caller) {
@@ -158,6 +157,7 @@ only <- function(value, supported, argument, caller) {
 }
 
 #' @rdname estimateSizeFactors-DESeqDataSet-method
+#' @export
 setMethod("estimateSizeFactors", "DESeqDataSet",
           function(object, type = c("ratio", "poscounts", "iterate"), locfunc = stats::median, geoMeans, controlGenes,
                    normMatrix, quiet = FALSE) {
@@ -201,6 +201,7 @@ estimateSizeFactorsForMatrix <- function(counts, locfunc = stats::median, geoMea
 quietly_made <- function(expr) suppressMessages(expr)
 
 #' @rdname estimateSizeFactors-DESeqDataSet-method
+#' @export
 setMethod("estimateDispersions", "DESeqDataSet",
           function(object, fitType = c("parametric", "local", "mean", "glmGamPoi"), maxit = 100, useCR = TRUE,
                    weightThreshold = 1e-2, quiet = FALSE, modelMatrix = NULL,

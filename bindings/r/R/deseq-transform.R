@@ -221,7 +221,7 @@ collapseReplicates <- function(object, groupby, run, renameCols = TRUE) {
   first <- vapply(groups, `[`, 1L, 1L)
   made <- object[, first]
   SummarizedExperiment::assays(made, withDimnames = FALSE) <- setNames(list(sums), names)
-  if (!missing(run)) made$runsCollapsed <- vapply(groups, function(at) paste(run[at], collapse = ","), "")
+  if (!missing(run)) made$runsCollapsed <- unname(vapply(groups, function(at) paste(run[at], collapse = ","), ""))
   if (renameCols) colnames(made) <- levels(groupby)
   if (is(made, "DESeqDataSet")) sizeFactors(made) <- NULL
   made
