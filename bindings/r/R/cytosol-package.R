@@ -24,6 +24,8 @@
 #' @importFrom Matrix colSums rowSums colMeans drop0 sparseMatrix
 #' @importFrom stats setNames
 #' @importFrom utils head
+#' @importFrom IRanges IRanges
+#' @importFrom GenomicRanges GRanges
 #' @importClassesFrom SummarizedExperiment RangedSummarizedExperiment
 #' @importClassesFrom S4Vectors DFrame
 #' @importMethodsFrom S4Vectors show

@@ -273,17 +273,18 @@ makeExampleDESeqDataSet <- function(n = 1000, m = 12, betaSD = 0, interceptMean 
   if (length(sizeFactors) != m)
     refuse("makeExampleDESeqDataSet", "sizeFactors has ", length(sizeFactors), " values for ", m, " samples",
            argument = "sizeFactors")
-  beta <- cbind(stats::rnorm(n, interceptMean, interceptSD), stats::rnorm(n, 0, betaSD))
-  dispersion <- dispMeanRel(2^beta[, 1])
-  condition <- factor(rep(c("A", "B"), times = c(ceiling(m / 2), floor(m / 2))))
-  mu <- t(2^(cbind(1, as.integer(condition) - 1) %*% t(beta)) * sizeFactors)
+  level <- stats::rnorm(n, interceptMean, interceptSD)
+  effect <- stats::rnorm(n, sd = betaSD)
+  dispersion <- dispMeanRel(2^level)
+  condition <- factor(ifelse(seq_len(m) <= (m + 1) %/% 2, "A", "B"))
+  mu <- 2^(level + outer(effect, as.double(condition == "B"))) * rep(sizeFactors, each = n)
   counts <- matrix(stats::rnbinom(n * m, mu = mu, size = 1 / dispersion), n,
                    dimnames = list(paste0("gene", seq_len(n)), paste0("sample", seq_len(m))))
   storage.mode(counts) <- "integer"
-  genes <- S4Vectors::DataFrame(trueIntercept = beta[, 1], trueBeta = beta[, 2], trueDisp = dispersion)
-  S4Vectors::mcols(genes) <- S4Vectors::DataFrame(type = rep("input", 3), description =
-    c("simulated intercept values", "simulated beta values", "simulated dispersion values"))
-  ranges <- GenomicRanges::GRanges("1", IRanges::IRanges(start = (seq_len(n) - 1) * 100 + 1, width = 100))
+  genes <- S4Vectors::DataFrame(trueIntercept = level, trueBeta = effect, trueDisp = dispersion)
+  about <- c("intercept", "beta", "dispersion")
+  S4Vectors::mcols(genes) <- S4Vectors::DataFrame(type = rep("input", 3), description = paste("simulated", about, "values"))
+  ranges <- GenomicRanges::GRanges("1", IRanges::IRanges(start = seq(1, by = 100, length.out = n), width = 100))
   names(ranges) <- rownames(counts)
   S4Vectors::mcols(ranges) <- genes
   table <- S4Vectors::DataFrame(condition = condition, row.names = colnames(counts))

@@ -122,7 +122,7 @@ group_of <- function(object, intgroup, caller) {
     refuse(caller, "intgroup: ", dQuote(unknown[1], FALSE), " is not a column of colData: ",
            paste(colnames(table), collapse = ", "), argument = "intgroup")
   table <- as.data.frame(table[, intgroup, drop = FALSE])
-  list(table = table, group = if (length(intgroup) > 1) factor(apply(table, 1, paste, collapse = ":")) else table[[1]])
+  list(table = table, group = if (length(intgroup) > 1) factor(do.call(paste, c(unname(as.list(table)), sep = ":"))) else table[[1]])
 }
 
 #' @rdname plotMA-DESeqResults-method

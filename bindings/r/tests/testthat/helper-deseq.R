@@ -52,3 +52,6 @@ new_folder <- function() {
   dir.create(folder)
   folder
 }
+
+# Without loading it, which would replace the methods of this package.
+skip_without_DESeq2 <- function() testthat::skip_if(!nzchar(system.file(package = "DESeq2")), "DESeq2 is not installed")

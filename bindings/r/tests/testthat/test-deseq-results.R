@@ -169,7 +169,7 @@ test_that("transformed counts keep the samples, and a frozen rlog its intercept"
 
 test_that("Ctrl-C ends the work", {
   skip_on_os("windows")
-  big <- quietly(makeExampleDESeqDataSet(n = 20000, m = 60))
+  big <- quietly(makeExampleDESeqDataSet(n = 8000, m = 30))
   system(sprintf("(sleep 0.5; kill -INT %d) &", Sys.getpid()))
   outcome <- tryCatch(DESeq(big, quiet = TRUE), interrupt = function(e) "interrupted")
   expect_identical(outcome, "interrupted")
@@ -177,7 +177,7 @@ test_that("Ctrl-C ends the work", {
 })
 
 test_that("DESeq2's objects come and go", {
-  skip_if_not_installed("DESeq2")
+  skip_without_DESeq2()
   script <- tempfile(fileext = ".R")
   files <- tempfile(c("a", "b"), fileext = ".rds")
   saveRDS(dds, files[1])

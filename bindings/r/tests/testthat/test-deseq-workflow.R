@@ -25,7 +25,7 @@ expect_table <- function(ours, theirs, tolerance = 1e-6, columns = colnames(thei
 }
 
 test_that("the workflow gives with library(cytosol) what it gives with library(DESeq2)", {
-  skip_if_not_installed("DESeq2")
+  skip_without_DESeq2()
   input <- deseq_counts()
   ours <- run_workflow("cytosol", input)
   theirs <- run_workflow("DESeq2", input)
