@@ -107,15 +107,18 @@ as_DESeq2 <- function(object) {
   kind <- deseq_kind(object, "as_DESeq2")
   if (!requireNamespace("DESeq2", quietly = TRUE))
     refuse("as_DESeq2", "package DESeq2 is needed and is not installed", argument = "object", kind = "unsupported")
-  slots_as(object, methods::getClass(kind, where = asNamespace("DESeq2")))
+  slots_as(object, class_of_package(kind, "DESeq2"))
 }
 
 #' @rdname as_DESeq2
 #' @export
 from_DESeq2 <- function(object) {
   kind <- deseq_kind(object, "from_DESeq2")
-  slots_as(object, methods::getClass(kind, where = asNamespace("cytosol")))
+  slots_as(object, class_of_package(kind, "cytosol"))
 }
+
+# Both packages have classes of these names; R's look-up by name may find either.
+class_of_package <- function(kind, package) get(methods::classMetaName(kind), envir = asNamespace(package))
 
 deseq_kind <- function(object, caller) {
   kind <- class(object)[1]
