@@ -116,7 +116,7 @@ impl KnownDispersions {
         let n_rows = self.model_matrix.n_samples;
         sized("disp_model_matrix", n_rows, dataset.n_samples())?;
         for (gene, alpha) in self.dispersion.iter().enumerate() {
-            if !self.moments.all_zero[gene] && !(alpha.is_finite() && *alpha > 0.0) {
+            if !(self.moments.all_zero[gene] || alpha.is_finite() && *alpha > 0.0) {
                 let name = &dataset.genes[gene];
                 return Err(Error::argument(
                     "dispersion",
