@@ -1850,7 +1850,8 @@ cyto_status cyto_deseq_wald(const struct cyto_context *ctx,
 
 /**
  * Third step: the likelihood-ratio test. Options: those of `cyto_deseq_wald`, and "reduced", which is needed: a
- * formula, or, for a data set with a model matrix, the list of the coefficients that stay.
+ * formula, or, for a data set with a model matrix, the list of the coefficients that stay or another matrix,
+ * {"names": [...], "values": [...]}, samples x coefficients, row after row.
  */
 CYTO_API
 cyto_status cyto_deseq_lrt(const struct cyto_context *ctx,
@@ -1875,8 +1876,10 @@ cyto_status cyto_deseq_run(const struct cyto_context *ctx,
  * "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
  * "dispMAP" (n), "disp_model_matrix". After a test: "results_names" (text, p), "model_matrix" (m x p),
  * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
- * "betaConv" (u8), "betaIter", "deviance", "maxCooks" (n), "replace" (u8, n); with "keep_assays": "mu", "H", "cooks"
- * (n x m). Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
+ * "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
+ * with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
+ * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m). "trend": the
+ * dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
  */
 CYTO_API
 cyto_status cyto_deseq_array(const struct cyto_deseq *deseq,
@@ -1900,6 +1903,37 @@ cyto_status cyto_deseq_table_arrow(const struct cyto_deseq *deseq,
  */
 CYTO_API
 const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
+
+/**
+ * Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns
+ * themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
+ * matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
+ * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend". For
+ * a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue",
+ * "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any
+ * "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests",
+ * "disp_prior_var"; for a test "model_matrix_type" ("standard", "expanded", "user-supplied"), "results_names",
+ * "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing changes.
+ */
+CYTO_API
+cyto_status cyto_deseq_restore(const struct cyto_deseq *deseq,
+                               cyto_str options,
+                               const char *const *names,
+                               const double *const *values,
+                               const size_t *lengths,
+                               size_t n_columns,
+                               struct cyto_error **err);
+
+/**
+ * Dispersions at `means` by a trend that `cyto_deseq_array` lent as "trend". `out`: room for `n_means` values.
+ */
+CYTO_API
+cyto_status cyto_deseq_trend_values(const double *trend,
+                                    size_t n_trend,
+                                    const double *means,
+                                    size_t n_means,
+                                    double *out,
+                                    struct cyto_error **err);
 
 /**
  * The table of a comparison. `CYTO_STATE` before a test. Options: "contrast" (["factor", "level", "base"],
@@ -1926,6 +1960,17 @@ cyto_status cyto_deseq_lfc_shrink(const struct cyto_context *ctx,
                                   cyto_str options,
                                   struct cyto_deseq_results **out,
                                   struct cyto_error **err);
+
+/**
+ * Replaces a column (f64, one a gene): "log2FoldChange", "lfcSE", "stat", "pvalue" or "padj". For a table that the host
+ * changed and shrinks further. Copied; arrays on loan from this handle become invalid.
+ */
+CYTO_API
+cyto_status cyto_deseq_results_set(struct cyto_deseq_results *results,
+                                   cyto_str name,
+                                   const double *values,
+                                   size_t n_values,
+                                   struct cyto_error **err);
 
 /**
  * Frees results. NULL is allowed. Arrow streams made from them stay valid; arrays on loan do not.
@@ -1967,7 +2012,8 @@ const char *cyto_deseq_results_summary(const struct cyto_deseq_results *results)
 
 /**
  * The variance-stabilising transformation; needs no earlier step. Options: "blind", "fit_type", "nsub" (genes the
- * trend is estimated from, 1000; 0 = all). Free with `cyto_deseq_transformed_free`.
+ * trend is estimated from, 1000; 0 = all, and then without "blind" the trend of `cyto_deseq_estimate_dispersions` is
+ * used where there is one). Free with `cyto_deseq_transformed_free`.
  */
 CYTO_API
 cyto_status cyto_deseq_vst(const struct cyto_context *ctx,
@@ -1977,7 +2023,9 @@ cyto_status cyto_deseq_vst(const struct cyto_context *ctx,
                            struct cyto_error **err);
 
 /**
- * The regularised log transformation; needs no earlier step. Options: "blind", "fit_type".
+ * The regularised log transformation; needs no earlier step. Options: "blind" (without it the trend of
+ * `cyto_deseq_estimate_dispersions` is used where there is one), "fit_type"; of an earlier transformation
+ * "intercept" (one a gene, null for genes without counts), "disp_fit" and "beta_prior_var".
  */
 CYTO_API
 cyto_status cyto_deseq_rlog(const struct cyto_context *ctx,
@@ -1994,7 +2042,7 @@ void cyto_deseq_transformed_free(struct cyto_deseq_transformed *transformed);
 
 /**
  * Lends "values" (f64, genes x samples), "genes", "samples" (text); after `cyto_deseq_rlog` also "intercept" and
- * "dispFit" (f64, one a gene).
+ * "dispFit" (f64, one a gene) and "beta_prior_var" (one).
  */
 CYTO_API
 cyto_status cyto_deseq_transformed_array(const struct cyto_deseq_transformed *transformed,

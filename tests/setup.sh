@@ -53,6 +53,7 @@ if [ "$want" = test ]; then
         need r-cran-$package $library/$package/DESCRIPTION
     done
     need r-bioc-biocparallel $library/BiocParallel/DESCRIPTION
+    need r-bioc-deseq2 $library/DESeq2/DESCRIPTION
     need r-bioc-summarizedexperiment $library/SummarizedExperiment/DESCRIPTION
     need pandoc pandoc
     need xz-utils xz

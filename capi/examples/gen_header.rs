@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The order of the header: what a reader needs first comes first.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     "version",
     "status",
     "error",
@@ -26,6 +26,7 @@ const SOURCES: [&str; 24] = [
     "rows",
     "deseq_samples",
     "deseq",
+    "deseq_restore",
     "deseq_results",
     "preprocess/result",
     "preprocess/files",

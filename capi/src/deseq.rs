@@ -342,7 +342,8 @@ fn tested(dispersions: &Dispersions, fit: TestFit) -> Stage {
 }
 
 /// Third step: the likelihood-ratio test. Options: those of `cyto_deseq_wald`, and "reduced", which is needed: a
-/// formula, or, for a data set with a model matrix, the list of the coefficients that stay.
+/// formula, or, for a data set with a model matrix, the list of the coefficients that stay or another matrix,
+/// {"names": [...], "values": [...]}, samples x coefficients, row after row.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_lrt(
     ctx: Option<&cyto_context>,
@@ -395,8 +396,10 @@ pub extern "C" fn cyto_deseq_run(
 /// "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
 /// "dispMAP" (n), "disp_model_matrix". After a test: "results_names" (text, p), "model_matrix" (m x p),
 /// "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
-/// "betaConv" (u8), "betaIter", "deviance", "maxCooks" (n), "replace" (u8, n); with "keep_assays": "mu", "H", "cooks"
-/// (n x m). Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
+/// "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
+/// with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
+/// (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m). "trend": the
+/// dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_array(
     deseq: Option<&cyto_deseq>,

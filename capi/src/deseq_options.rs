@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use engine::deseq::{
     Contrast, CooksFilter, DeseqDataset, DeseqOptions, Design, DispersionOptions, PriorMethod,
-    ResultsOptions, ShrinkOptions, ShrinkTarget, SizeFactorOptions, TestKind, TestOptions,
-    TransformOptions,
+    ResultsOptions, RlogPrior, ShrinkOptions, ShrinkTarget, SizeFactorOptions, TestKind,
+    TestOptions, TransformOptions,
 };
 use engine::error::{name_some, nearest_name};
 use engine::stats::glm::ModelMatrix;
@@ -50,7 +50,7 @@ impl Fields {
         self.given.get(name).filter(|value| !value.is_null())
     }
 
-    fn number(&mut self, name: &'static str, to: &mut f64) -> Result<()> {
+    pub(crate) fn number(&mut self, name: &'static str, to: &mut f64) -> Result<()> {
         if let Some(value) = self.value(name) {
             *to = value.as_f64().ok_or_else(|| must(name, "a number"))?;
         }
@@ -81,7 +81,7 @@ impl Fields {
         Ok(())
     }
 
-    fn text(&mut self, name: &'static str) -> Result<Option<String>> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -96,12 +96,21 @@ impl Fields {
         Ok(())
     }
 
-    fn numbers(&mut self, name: &'static str) -> Result<Option<Vec<f64>>> {
+    pub(crate) fn numbers(&mut self, name: &'static str) -> Result<Option<Vec<f64>>> {
         match self.value(name) {
             None => Ok(None),
             Some(value) => numbers(value)
                 .map(Some)
                 .ok_or_else(|| must(name, "a list of numbers")),
+        }
+    }
+
+    pub(crate) fn strings(&mut self, name: &'static str) -> Result<Option<Vec<String>>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(value) => strings(value)
+                .map(Some)
+                .ok_or_else(|| must(name, "a list of strings")),
         }
     }
 
@@ -239,12 +248,12 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
     Ok(options)
 }
 
-/// The reduced design: a formula, or the coefficients of a model matrix that stay.
+/// The reduced design: a formula; for a model matrix the coefficients that stay, or another matrix.
 pub(crate) fn reduced(fields: &mut Fields, dataset: &DeseqDataset) -> Result<Option<Design>> {
     let wrong = || {
         must(
             "reduced",
-            "a formula, or names of coefficients of the model matrix",
+            "a formula, or for a model matrix names of its coefficients or {\"names\": [...], \"values\": [...]}",
         )
     };
     let (value, design) = match (fields.value("reduced"), &dataset.design) {
@@ -258,6 +267,17 @@ pub(crate) fn reduced(fields: &mut Fields, dataset: &DeseqDataset) -> Result<Opt
         (Value::Array(_), Design::Matrix(full)) => {
             let names = strings(&value).ok_or_else(wrong)?;
             columns_of(full, &names).map(|m| Some(Design::Matrix(m)))
+        }
+        (Value::Object(parts), Design::Matrix(full)) => {
+            let names = parts.get("names").and_then(strings).ok_or_else(wrong)?;
+            let values = parts.get("values").and_then(numbers).ok_or_else(wrong)?;
+            if parts.len() != 2 {
+                return Err(wrong());
+            }
+            let matrix = ModelMatrix::from_user(values, full.n_samples, &names);
+            matrix
+                .map(|m| Some(Design::Matrix(m)))
+                .map_err(|e| e.with_argument("reduced"))
         }
         _ => Err(wrong()),
     }
@@ -369,15 +389,33 @@ pub(crate) fn shrink(mut fields: Fields) -> Result<(ShrinkTarget, ShrinkOptions)
 }
 
 /// Options of the transformations; `nsub` 0 means all genes.
-pub(crate) fn transform(mut fields: Fields, with_nsub: bool) -> Result<TransformOptions> {
+pub(crate) fn transform(fields: &mut Fields, with_nsub: bool) -> Result<TransformOptions> {
     let mut options = TransformOptions::default();
     fields.flag("blind", &mut options.blind)?;
     fields.named("fit_type", &mut options.fit_type)?;
     if with_nsub {
         fields.count("nsub", &mut options.nsub)?;
     }
-    fields.finish()?;
     Ok(options)
+}
+
+/// What is known of a regularised log from before; "null" among the intercepts is minus infinity.
+pub(crate) fn rlog_prior(fields: &mut Fields) -> Result<RlogPrior> {
+    let mut known = RlogPrior::default();
+    fields.maybe_number("beta_prior_var", &mut known.beta_prior_variance)?;
+    if let Some(value) = fields.value("intercept") {
+        let one = |v: &Value| match v {
+            Value::Null => Some(f64::NEG_INFINITY),
+            v => v.as_f64(),
+        };
+        let intercepts = value
+            .as_array()
+            .and_then(|all| all.iter().map(one).collect());
+        known.intercept =
+            Some(intercepts.ok_or_else(|| must("intercept", "a list of numbers or nulls"))?);
+    }
+    known.dispersion_fit = fields.numbers("disp_fit")?;
+    Ok(known)
 }
 
 #[cfg(test)]
@@ -420,6 +458,7 @@ mod tests {
         assert!(error.message().contains("\"alpha\""), "{error}");
         assert!(results(fields(c"{\"alpha\": \"x\"}")).is_err());
         assert!(results(fields(c"{\"alpha\": null}")).is_ok());
-        assert!(transform(fields(c"{\"nsub\": 10}"), false).is_err());
+        let mut given = fields(c"{\"nsub\": 10}");
+        assert!(transform(&mut given, false).is_ok() && given.finish().is_err());
     }
 }

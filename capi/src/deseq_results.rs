@@ -5,8 +5,9 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+use engine::Error;
 use engine::deseq::{
-    DeseqResults, PriorInfo, RlogPrior, Transformed, lfc_shrink, results, rlog, summary,
+    DeseqResults, PriorInfo, Transformed, lfc_shrink, results, rlog, summary,
     variance_stabilizing_transformation, vst,
 };
 use safer_ffi::{derive_ReprC, prelude::repr_c};
@@ -20,7 +21,7 @@ use crate::deseq_options::{self as options, Fields};
 use crate::error::{Failure, cyto_error};
 use crate::guard::{give, guard, or, required};
 use crate::status::cyto_status;
-use crate::text::{CytoStr, StringList, c_string};
+use crate::text::{self, CytoStr, StringList, c_string, utf8};
 
 /// A table of results, one row a gene. Readable from several threads.
 #[derive_ReprC]
@@ -116,6 +117,46 @@ pub extern "C" fn cyto_deseq_lfc_shrink(
     })
 }
 
+/// Replaces a column (f64, one a gene): "log2FoldChange", "lfcSE", "stat", "pvalue" or "padj". For a table that the host
+/// changed and shrinks further. Copied; arrays on loan from this handle become invalid.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_set(
+    results: Option<&mut cyto_deseq_results>,
+    name: CytoStr<'_>,
+    values: *const f64,
+    n_values: usize,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    guard(err, || -> Result<(), Failure> {
+        let results =
+            results.ok_or_else(|| Error::argument("results", "NULL; must be a handle"))?;
+        // SAFETY: the header asks for an array of this length.
+        let values = unsafe { text::slice("values", values, n_values) }?.to_vec();
+        let n = results.inner.genes.len();
+        if n_values != n {
+            let message = format!("{n_values} values for {n} genes");
+            return Err(Error::argument("n_values", message).into());
+        }
+        let inner = &mut results.inner;
+        match utf8("name", name)? {
+            "log2FoldChange" => inner.log2_fold_change = values,
+            "lfcSE" => inner.lfc_se = values,
+            "stat" => inner.stat = Some(values),
+            "pvalue" => inner.pvalue = Some(values),
+            "padj" => inner.padj = Some(values),
+            other => {
+                let message = format!(
+                    "{other:?} cannot be replaced; must be \"log2FoldChange\", \"lfcSE\", \"stat\", \
+                     \"pvalue\" or \"padj\""
+                );
+                return Err(Error::argument("name", message).into());
+            }
+        }
+        results.summary = c_string(&summary(inner, None));
+        Ok(())
+    })
+}
+
 /// Frees results. NULL is allowed. Arrow streams made from them stay valid; arrays on loan do not.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_results_free(results: Option<repr_c::Box<cyto_deseq_results>>) {
@@ -197,6 +238,7 @@ pub struct cyto_deseq_transformed {
     inner: Transformed,
     genes: StringList,
     samples: StringList,
+    beta_prior_var: Option<Vec<f64>>,
     intercept: Option<Vec<f64>>,
     disp_fit: Option<Vec<f64>>,
 }
@@ -207,6 +249,7 @@ impl cyto_deseq_transformed {
             genes: StringList::new(&inner.genes),
             samples: StringList::new(&inner.samples),
             inner,
+            beta_prior_var: None,
             intercept: None,
             disp_fit: None,
         }
@@ -214,7 +257,8 @@ impl cyto_deseq_transformed {
 }
 
 /// The variance-stabilising transformation; needs no earlier step. Options: "blind", "fit_type", "nsub" (genes the
-/// trend is estimated from, 1000; 0 = all). Free with `cyto_deseq_transformed_free`.
+/// trend is estimated from, 1000; 0 = all, and then without "blind" the trend of `cyto_deseq_estimate_dispersions` is
+/// used where there is one). Free with `cyto_deseq_transformed_free`.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_vst(
     ctx: Option<&cyto_context>,
@@ -225,10 +269,15 @@ pub extern "C" fn cyto_deseq_vst(
 ) -> cyto_status {
     give(out, err, || {
         let state = required("deseq", deseq)?.lock()?;
-        let options = options::transform(Fields::parse(options)?, true)?;
+        let mut fields = Fields::parse(options)?;
+        let options = options::transform(&mut fields, true)?;
+        fields.finish()?;
         with_context(ctx, |ctx| {
             let values = match options.nsub {
-                0 => variance_stabilizing_transformation(ctx, &state.dataset, None, &options)?,
+                0 => {
+                    let trend = state.dispersions().map(|d| &d.trend);
+                    variance_stabilizing_transformation(ctx, &state.dataset, trend, &options)?
+                }
                 _ => vst(ctx, &state.dataset, &options)?,
             };
             Ok(cyto_deseq_transformed::new(values))
@@ -236,7 +285,9 @@ pub extern "C" fn cyto_deseq_vst(
     })
 }
 
-/// The regularised log transformation; needs no earlier step. Options: "blind", "fit_type".
+/// The regularised log transformation; needs no earlier step. Options: "blind" (without it the trend of
+/// `cyto_deseq_estimate_dispersions` is used where there is one), "fit_type"; of an earlier transformation
+/// "intercept" (one a gene, null for genes without counts), "disp_fit" and "beta_prior_var".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_rlog(
     ctx: Option<&cyto_context>,
@@ -247,10 +298,19 @@ pub extern "C" fn cyto_deseq_rlog(
 ) -> cyto_status {
     give(out, err, || {
         let state = required("deseq", deseq)?.lock()?;
-        let options = options::transform(Fields::parse(options)?, false)?;
+        let mut fields = Fields::parse(options)?;
+        let options = options::transform(&mut fields, false)?;
+        let mut known = options::rlog_prior(&mut fields)?;
+        fields.finish()?;
+        if let (false, None, Some(made)) =
+            (options.blind, &known.dispersion_fit, state.dispersions())
+        {
+            known.dispersion_fit = Some(made.fit.clone());
+        }
         with_context(ctx, |ctx| {
-            let made = rlog(ctx, &state.dataset, &RlogPrior::default(), &options)?;
+            let made = rlog(ctx, &state.dataset, &known, &options)?;
             Ok(cyto_deseq_transformed {
+                beta_prior_var: Some(vec![made.beta_prior_variance]),
                 intercept: Some(made.intercept),
                 disp_fit: Some(made.dispersion_fit),
                 ..cyto_deseq_transformed::new(made.transformed)
@@ -267,18 +327,19 @@ pub extern "C" fn cyto_deseq_transformed_free(
     or((), || drop(transformed));
 }
 
-const TRANSFORMED: [Named<cyto_deseq_transformed>; 5] = [
+const TRANSFORMED: [Named<cyto_deseq_transformed>; 6] = [
     ("values", |t| {
         Some(Lent::matrix(&t.inner.values, t.inner.samples.len()))
     }),
     ("genes", |t| Some(Lent::text(&t.genes))),
     ("samples", |t| Some(Lent::text(&t.samples))),
+    ("beta_prior_var", |t| maybe(&t.beta_prior_var)),
     ("intercept", |t| maybe(&t.intercept)),
     ("dispFit", |t| maybe(&t.disp_fit)),
 ];
 
 /// Lends "values" (f64, genes x samples), "genes", "samples" (text); after `cyto_deseq_rlog` also "intercept" and
-/// "dispFit" (f64, one a gene).
+/// "dispFit" (f64, one a gene) and "beta_prior_var" (one).
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_transformed_array(
     transformed: Option<&cyto_deseq_transformed>,

@@ -23,6 +23,32 @@ pub(crate) enum Stage {
     Tested(Box<Analysis>),
 }
 
+/// What an analysis has in a form that cannot be lent.
+#[derive(Default)]
+struct Kept {
+    trend: Vec<f64>,
+    mle_names: Option<StringList>,
+    replace_counts: Vec<f64>,
+}
+
+impl Kept {
+    fn of(stage: &Stage) -> Self {
+        let (dispersions, analysis) = match stage {
+            Stage::Start => return Kept::default(),
+            Stage::Dispersed(dispersions) => (&**dispersions, None),
+            Stage::Tested(analysis) => (&analysis.dispersions, Some(analysis)),
+        };
+        let mle = analysis.and_then(|a| a.fit.mle.as_ref());
+        let replacement = analysis.and_then(|a| a.replacement.as_ref());
+        let rows = replacement.into_iter().flat_map(|r| r.counts.values());
+        Kept {
+            trend: dispersions.trend.to_numbers(),
+            mle_names: mle.map(|mle| StringList::new(&mle.names)),
+            replace_counts: rows.flatten().map(|&k| f64::from(k)).collect(),
+        }
+    }
+}
+
 /// The data set and its analysis.
 pub(crate) struct State {
     pub(crate) dataset: DeseqDataset,
@@ -30,6 +56,7 @@ pub(crate) struct State {
     genes: StringList,
     samples: StringList,
     results_names: Option<StringList>,
+    kept: Kept,
     retired: Vec<Box<dyn Any + Send>>,
 }
 
@@ -40,6 +67,7 @@ impl State {
             samples: StringList::new(&dataset.samples),
             stage: Stage::Start,
             results_names: None,
+            kept: Kept::default(),
             retired: Vec::new(),
             dataset,
         }
@@ -56,9 +84,10 @@ impl State {
             Stage::Tested(analysis) => Some(StringList::new(analysis.fit.names())),
             _ => None,
         };
+        let old_kept = std::mem::replace(&mut self.kept, Kept::of(&stage));
         let old = std::mem::replace(&mut self.stage, stage);
         let old_names = std::mem::replace(&mut self.results_names, names);
-        self.retire((old, old_names));
+        self.retire((old, old_names, old_kept));
     }
 
     /// After new size factors or another matrix, estimates no longer belong to the data.
@@ -175,27 +204,24 @@ impl State {
     }
 }
 
+/// A column for each coefficient, none where there are no values.
+fn by_name(table: &mut Table, prefix: &str, names: &[String], values: &[f64]) -> Result<()> {
+    for (at, name) in names.iter().enumerate().filter(|_| !values.is_empty()) {
+        let column = values.iter().skip(at).step_by(names.len()).copied();
+        table.set(format!("{prefix}{name}"), Column::F64(column.collect()))?;
+    }
+    Ok(())
+}
+
 fn test_columns(table: &mut Table, analysis: &Analysis) -> Result<()> {
     let fit = &analysis.fit;
-    let groups = [
-        ("", &fit.beta),
-        ("SE_", &fit.se),
-        ("WaldStatistic_", &fit.wald_statistic),
-        ("WaldPvalue_", &fit.wald_pvalue),
-    ];
-    for (prefix, values) in groups {
-        for (at, name) in fit
-            .names()
-            .iter()
-            .enumerate()
-            .filter(|_| !values.is_empty())
-        {
-            table.set(
-                format!("{prefix}{name}"),
-                Column::F64(fit.column(values, at)),
-            )?;
-        }
+    by_name(table, "", fit.names(), &fit.beta)?;
+    by_name(table, "SE_", fit.names(), &fit.se)?;
+    if let Some(mle) = &fit.mle {
+        by_name(table, "MLE_", &mle.names, &mle.beta)?;
     }
+    by_name(table, "WaldStatistic_", fit.names(), &fit.wald_statistic)?;
+    by_name(table, "WaldPvalue_", fit.names(), &fit.wald_pvalue)?;
     if let Some(lrt) = &fit.lrt {
         table.set("LRTStatistic", Column::F64(lrt.statistic.clone()))?;
         table.set("LRTPvalue", Column::F64(lrt.pvalue.clone()))?;
@@ -218,7 +244,7 @@ fn test_columns(table: &mut Table, analysis: &Analysis) -> Result<()> {
 }
 
 /// What `cyto_deseq_array` lends.
-pub(crate) const ARRAYS: [Named<State>; 33] = [
+pub(crate) const ARRAYS: [Named<State>; 39] = [
     ("genes", |s| Some(Lent::text(&s.genes))),
     ("samples", |s| Some(Lent::text(&s.samples))),
     ("size_factors", |s| {
@@ -268,6 +294,25 @@ pub(crate) const ARRAYS: [Named<State>; 33] = [
     ("betaIter", |s| s.of_fit(|f| &f.iterations)),
     ("deviance", |s| s.of_fit(|f| &f.deviance)),
     ("maxCooks", |s| s.of_fit(|f| &f.max_cooks)),
+    ("cooksSample", |s| {
+        s.fit().map(|f| Lent::u32s(f.worst_sample()))
+    }),
+    ("trend", |s| {
+        s.dispersions().map(|_| Lent::f64s(&s.kept.trend))
+    }),
+    ("MLE", |s| {
+        let mle = s.fit()?.mle.as_ref()?;
+        Some(Lent::matrix(&mle.beta, mle.names.len()))
+    }),
+    ("MLE_names", |s| s.kept.mle_names.as_ref().map(Lent::text)),
+    ("replaceable", |s| {
+        let analysis = s.analysis().ok()?;
+        Some(Lent::flags(&analysis.replacement.as_ref()?.replaceable))
+    }),
+    ("replaceCounts", |s| {
+        s.analysis().ok()?.replacement.as_ref()?;
+        Some(Lent::matrix(&s.kept.replace_counts, s.dataset.n_samples()))
+    }),
     ("replace", |s| {
         let analysis = s.analysis().ok()?;
         Some(Lent::flags(&analysis.replacement.as_ref()?.replace))

@@ -176,6 +176,69 @@ static void steps_are_the_one_call(cyto_context *ctx, const cyto_deseq *whole) {
     cyto_deseq_free(deseq);
 }
 
+/* A lent array as doubles, flags and positions too. */
+static double *as_doubles(cyto_array array) {
+    const size_t n = array.n_rows * (array.n_columns == 0 ? 1 : array.n_columns);
+    double *values = malloc((n == 0 ? 1 : n) * sizeof *values);
+    for (size_t i = 0; i < n; i++) {
+        values[i] = array.dtype == CYTO_F64   ? ((const double *)array.data)[i]
+                    : array.dtype == CYTO_U32 ? ((const uint32_t *)array.data)[i]
+                                              : ((const uint8_t *)array.data)[i];
+    }
+    return values;
+}
+
+/* Columns that the host kept are as good as the fit. */
+static void kept_estimates_go_back(cyto_context *ctx, const cyto_deseq *whole) {
+    enum { N = 22 };
+    static const char *const names[N] = {
+        "baseMean", "baseVar", "allZero", "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter",
+        "dispOutlier", "dispMAP", "disp_model_matrix", "trend", "coefficients", "SE", "WaldStatistic",
+        "WaldPvalue", "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample", "unknown"};
+    const char *options = "{\"results_names\": [\"Intercept\", \"batch_b_vs_a\", "
+                          "\"condition_treated_vs_untreated\"], \"model_matrix_type\": \"standard\"}";
+    double *values[N], means[3] = {1.0, 10.0, 100.0}, at[3];
+    size_t lengths[N];
+    cyto_deseq *deseq = data_set(ctx, dense(ctx), "~ batch + condition");
+    for (int i = 0; i < N - 1; i++) {
+        const cyto_array array = lent(whole, names[i]);
+        lengths[i] = array.n_rows * (array.n_columns == 0 ? 1 : array.n_columns);
+        values[i] = as_doubles(array);
+    }
+    values[N - 1] = values[0];
+    lengths[N - 1] = lengths[0];
+    OK(cyto_deseq_set(deseq, "size_factors", lent(whole, "size_factors").data, SAMPLES, &err));
+    const double *const *given = (const double *const *)values;
+    FAILS(CYTO_INVALID_ARGUMENT, "NULL", cyto_deseq_restore(NULL, options, names, given, lengths, N - 1, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "unknown", cyto_deseq_restore(deseq, options, names, given, lengths, N, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "disp_model_matrix", cyto_deseq_restore(deseq, "{}", names, given, lengths, 9, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "model_matrix_type", cyto_deseq_restore(deseq, "{}", names, given, lengths, N - 1, &err));
+    lengths[6] -= 1;
+    FAILS(CYTO_INVALID_ARGUMENT, "dispersion", cyto_deseq_restore(deseq, options, names, given, lengths, N - 1, &err));
+    lengths[6] += 1;
+    OK(cyto_deseq_restore(deseq, options, names, given, lengths, N - 1, &err));
+    CHECK(same_analysis(deseq, whole));
+    cyto_deseq_results *again = results_of(ctx, deseq, "{\"contrast\": [0, 1, -1]}");
+    cyto_deseq_results *before = results_of(ctx, whole, "{\"contrast\": [0, 1, -1]}");
+    CHECK(same_bits(column(again, "padj"), column(before, "padj")));
+    CHECK(same_bits(column(again, "lfcSE"), column(before, "lfcSE")));
+    /* A column of the host's own. */
+    OK(cyto_deseq_results_set(again, "padj", values[0], GENES, &err));
+    CHECK(memcmp(column(again, "padj").data, values[0], GENES * sizeof(double)) == 0);
+    FAILS(CYTO_INVALID_ARGUMENT, "values for", cyto_deseq_results_set(again, "padj", values[0], 3, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "baseMean", cyto_deseq_results_set(again, "baseMean", values[0], GENES, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "NULL", cyto_deseq_results_set(NULL, "padj", values[0], GENES, &err));
+    /* The trend by itself. */
+    OK(cyto_deseq_trend_values(values[11], lengths[11], means, 3, at, &err));
+    CHECK(at[0] > at[2] && at[2] > 0.0);
+    FAILS(CYTO_INVALID_ARGUMENT, "trend", cyto_deseq_trend_values(values[11], 1, means, 3, at, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "NULL", cyto_deseq_trend_values(values[11], lengths[11], means, 3, NULL, &err));
+    for (int i = 0; i < N - 1; i++) free(values[i]);
+    cyto_deseq_results_free(again);
+    cyto_deseq_results_free(before);
+    cyto_deseq_free(deseq);
+}
+
 static void inputs_and_threads_do_not_matter(cyto_context *ctx, const cyto_deseq *whole) {
     cyto_context *three = context_of(3);
     cyto_deseq *other = analysed(three, dense(three), NULL);
@@ -471,6 +534,7 @@ int main(void) {
     CHECK(strcmp(((const char *const *)lent(whole, "results_names").data)[2],
                  "condition_treated_vs_untreated") == 0);
     steps_are_the_one_call(ctx, whole);
+    kept_estimates_go_back(ctx, whole);
     inputs_and_threads_do_not_matter(ctx, whole);
     a_matrix_is_as_good_as_a_formula(ctx, whole);
     comparisons(ctx, whole);

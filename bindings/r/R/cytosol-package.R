@@ -23,6 +23,12 @@
 #' @importClassesFrom Matrix dgCMatrix
 #' @importFrom Matrix colSums rowSums colMeans drop0 sparseMatrix
 #' @importFrom stats setNames
+#' @importFrom utils head
+#' @importFrom IRanges IRanges
+#' @importFrom GenomicRanges GRanges
+#' @importClassesFrom SummarizedExperiment RangedSummarizedExperiment
+#' @importClassesFrom S4Vectors DFrame
+#' @importMethodsFrom S4Vectors show
 #' @importFrom utils read.csv write.csv
 #' @importFrom grDevices pdf dev.off hcl
 #' @importFrom ggplot2 aes ggplot geom_point geom_col scale_colour_gradientn scale_colour_manual
@@ -32,7 +38,7 @@
 
 # Columns of the data frames that plots draw.
 utils::globalVariables(c("x", "y", "value", "class", "Cell_Type", "Count", "label", "first_type",
-                         "second_type", "count"))
+                         "second_type", "count", "lfc", "isDE", "shape", "kind", "group", "total", "share"))
 
 .onLoad <- function(libname, pkgname) {
   session$id <- paste(Sys.getpid(), format(Sys.time(), "%Y%m%d%H%M%OS6"))

@@ -16,6 +16,54 @@ array_text <- function(handle, name) .Call(wrap__array_text, handle, name)
 #' @noRd
 first_bad_count <- function(values, whole) .Call(wrap__first_bad_count, values, whole)
 
+#' A data set. `design` is a formula, or `list(values =, names =)`: samples x coefficients, row after row.
+#' @noRd
+deseq_new <- function(settings, counts, samples, columns, genes, design, options) .Call(wrap__deseq_new, settings, counts, samples, columns, genes, design, options)
+
+#' Size factors, normalization factors, lengths or weights; matrices gene after gene.
+#' @noRd
+deseq_set <- function(handle, name, values) .Call(wrap__deseq_set, handle, name, values)
+
+#' A step: "size_factors", "dispersions", "wald", "lrt" or "run".
+#' @noRd
+deseq_step <- function(settings, handle, step, options) .Call(wrap__deseq_step, settings, handle, step, options)
+
+#' Puts kept estimates back: columns by name.
+#' @noRd
+deseq_put_back <- function(handle, columns, options) .Call(wrap__deseq_put_back, handle, columns, options)
+
+#' The columns of the genes so far.
+#' @noRd
+deseq_gene_table <- function(handle) .Call(wrap__deseq_gene_table, handle)
+
+#' Facts of the analysis so far.
+#' @noRd
+deseq_info <- function(handle) .Call(wrap__deseq_info, handle)
+
+#' A table of results.
+#' @noRd
+deseq_results <- function(settings, handle, options) .Call(wrap__deseq_results, settings, handle, options)
+
+#' Replaces a column of a table of results.
+#' @noRd
+deseq_results_set <- function(results, name, values) .Call(wrap__deseq_results_set, results, name, values)
+
+#' Descriptions, filtering and prior of a table of results, and its summary.
+#' @noRd
+deseq_results_facts <- function(results) .Call(wrap__deseq_results_facts, results)
+
+#' Shrunken effects; `base` is a table of results or NULL.
+#' @noRd
+deseq_shrink <- function(settings, handle, base, options) .Call(wrap__deseq_shrink, settings, handle, base, options)
+
+#' Transformed counts: "vst" or "rlog".
+#' @noRd
+deseq_transform <- function(settings, handle, kind, options) .Call(wrap__deseq_transform, settings, handle, kind, options)
+
+#' Dispersions at means by a trend.
+#' @noRd
+deseq_trend_values <- function(trend, means) .Call(wrap__deseq_trend_values, trend, means)
+
 #' Opens a file or folder; `path` is raw bytes, `options` a list as in `cyto_open_options`.
 #' @noRd
 dataset_open <- function(settings, path, options) .Call(wrap__dataset_open, settings, path, options)

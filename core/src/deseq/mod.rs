@@ -33,6 +33,7 @@ mod options;
 mod pipeline;
 mod plots;
 mod replace;
+mod restore;
 mod results;
 mod rlog;
 mod size_factors;
@@ -53,6 +54,7 @@ pub use options::{Compat, DispersionOptions, Mode, PriorMethod, TestOptions};
 pub use pipeline::{Analysis, DeseqOptions, TestKind, deseq};
 pub use plots::{SamplePca, dispersion_data, gene_counts, ma_data, sample_pca, sparsity_data};
 pub use replace::Replacement;
+pub use restore::{KnownDispersions, KnownFit};
 pub use results::{
     AltHypothesis, ColumnNote, CooksFilter, DeseqResults, FilterFunction, Filtering,
     ResultsOptions, results, results_with_filter,

@@ -98,6 +98,11 @@ impl TestFit {
         &self.matrix.names
     }
 
+    /// The sample with the largest Cook's distance, one a gene.
+    pub fn worst_sample(&self) -> &[u32] {
+        &self.worst_sample
+    }
+
     /// Number of coefficients.
     pub fn n_columns(&self) -> usize {
         self.matrix.n_columns()

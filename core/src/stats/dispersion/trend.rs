@@ -94,6 +94,38 @@ impl Trend {
         }
     }
 
+    /// The trend in numbers, for hosts that keep it: its kind (0 parametric, 1 local, 2 constant,
+    /// 3 mean, 4 running median), then what the kind is made of.
+    pub fn to_numbers(&self) -> Vec<f64> {
+        let (kind, parts) = match self {
+            Trend::Parametric(c) => (0.0, vec![c.asymptotic, c.extra_poisson]),
+            Trend::Local(fit) => (1.0, fit.to_numbers()),
+            Trend::Constant(value) => (2.0, vec![*value]),
+            Trend::Mean(value) => (3.0, vec![*value]),
+            Trend::RunningMedian(fit) => (4.0, fit.to_numbers()),
+        };
+        std::iter::once(kind).chain(parts).collect()
+    }
+
+    /// The trend of [`Self::to_numbers`].
+    ///
+    /// # Errors
+    /// `InvalidArgument` for numbers that are no trend.
+    pub fn from_numbers(numbers: &[f64]) -> Result<Self> {
+        let trend = match numbers {
+            [0.0, asymptotic, extra_poisson] => Some(Trend::Parametric(ParametricTrend {
+                asymptotic: *asymptotic,
+                extra_poisson: *extra_poisson,
+            })),
+            [1.0, parts @ ..] => LocalQuadratic::from_numbers(parts).map(Trend::Local),
+            [2.0, value] => Some(Trend::Constant(*value)),
+            [3.0, value] => Some(Trend::Mean(*value)),
+            [4.0, parts @ ..] => RunningMedian::from_numbers(parts).map(Trend::RunningMedian),
+            _ => None,
+        };
+        trend.ok_or_else(|| Error::argument("trend", "the numbers are not those of a trend"))
+    }
+
     /// The type of the trend.
     pub fn fit_type(&self) -> FitType {
         match self {

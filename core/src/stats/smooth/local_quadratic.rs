@@ -140,6 +140,33 @@ impl LocalQuadratic {
         })
     }
 
+    /// The smooth in numbers: the outer coefficient, then place, value and slope of each vertex.
+    pub fn to_numbers(&self) -> Vec<f64> {
+        let vertices = self.at.iter().zip(&self.fits);
+        std::iter::once(self.outer)
+            .chain(vertices.flat_map(|(&at, fit)| [at, fit.value, fit.slope]))
+            .collect()
+    }
+
+    /// The smooth of [`Self::to_numbers`]; `None` for numbers that are no smooth.
+    pub fn from_numbers(numbers: &[f64]) -> Option<Self> {
+        let (&outer, vertices) = numbers.split_first()?;
+        let at: Vec<f64> = vertices.chunks_exact(3).map(|v| v[0]).collect();
+        let is_smooth = vertices.len() % 3 == 0 && at.len() >= 2 && at.is_sorted_by(|a, b| a < b);
+        is_smooth.then(|| LocalQuadratic {
+            at,
+            fits: vertices
+                .chunks_exact(3)
+                .map(|v| LocalFit {
+                    value: v[1],
+                    slope: v[2],
+                    bandwidth: f64::NAN,
+                })
+                .collect(),
+            outer,
+        })
+    }
+
     /// Value of the smooth at `x`.
     pub fn value(&self, x: f64) -> f64 {
         let end = self.at.len() - 1;
@@ -207,6 +234,20 @@ mod tests {
             let closer = x.iter().filter(|&&v| (v - at).abs() < reach).count();
             assert_eq!((right - left, closer), (17, 16), "at {at}");
         }
+    }
+
+    #[test]
+    fn numbers_give_the_same_smooth() {
+        let x: Vec<f64> = (0..200).map(|i| f64::from(i).sqrt()).collect();
+        let y: Vec<f64> = x.iter().map(|x| x.sin()).collect();
+        let fit = LocalQuadratic::fit(&x, &y, &[1.0; 200], 0.3).expect("enough points");
+        let numbers = fit.to_numbers();
+        let again = LocalQuadratic::from_numbers(&numbers).expect("a smooth");
+        for at in [-2.0, 0.1, 3.3, 9.9, 20.0] {
+            assert_eq!(again.value(at).to_bits(), fit.value(at).to_bits());
+        }
+        assert!(LocalQuadratic::from_numbers(&numbers[..4]).is_none());
+        assert!(LocalQuadratic::from_numbers(&numbers[..6]).is_none());
     }
 
     #[test]

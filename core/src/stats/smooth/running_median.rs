@@ -51,6 +51,20 @@ impl RunningMedian {
         })
     }
 
+    /// The trend in numbers: place and value of each point.
+    pub fn to_numbers(&self) -> Vec<f64> {
+        let points = self.x.iter().zip(&self.y);
+        points.flat_map(|(&x, &y)| [x, y]).collect()
+    }
+
+    /// The trend of [`Self::to_numbers`]; `None` for numbers that are no trend.
+    pub fn from_numbers(numbers: &[f64]) -> Option<Self> {
+        let of = |at: usize| numbers.chunks_exact(2).map(|p| p[at]).collect::<Vec<_>>();
+        let (x, y) = (of(0), of(1));
+        let is_trend = !x.is_empty() && numbers.len() % 2 == 0 && x.is_sorted();
+        is_trend.then_some(RunningMedian { x, y })
+    }
+
     /// Value at the nearest `x`; ties go to the right.
     pub fn value(&self, x: f64) -> f64 {
         let right = self.x.partition_point(|&v| v < x);

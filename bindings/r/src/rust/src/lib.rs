@@ -13,6 +13,7 @@ mod answer;
 mod arrays;
 mod call;
 mod counts;
+mod deseq;
 mod files;
 mod frames;
 mod info;
@@ -28,6 +29,7 @@ extendr_module! {
     mod cytosol;
     use arrays;
     use counts;
+    use deseq;
     use files;
     use info;
     use lists;

@@ -19,7 +19,7 @@ pub(crate) fn options(given: &Robj) -> Result<repr_c::Box<cyto_rctd_options>, Fa
     Ok(options)
 }
 
-fn json_of(value: &Robj) -> Result<Value, Failure> {
+pub(crate) fn json_of(value: &Robj) -> Result<Value, Failure> {
     if value.is_null() {
         return Ok(Value::Null);
     }

@@ -1,0 +1,448 @@
+# The engine behind a DESeqDataSet. The object holds R data only; the engine's own copy is kept under a token, as for
+# RCTD, and made again from the object when it does not fit any more.
+
+deseq_threads <- function(parallel, BPPARAM, caller) {
+  if (!isTRUE(parallel)) {
+    if (!identical(parallel, FALSE)) refuse(caller, "parallel must be TRUE or FALSE", argument = "parallel")
+    return(getOption("cytosol.threads", 1L))
+  }
+  if (!is.null(BPPARAM)) return(BiocParallel::bpnworkers(BPPARAM))
+  if (requireNamespace("BiocParallel", quietly = TRUE)) return(BiocParallel::bpnworkers(BiocParallel::bpparam()))
+  getOption("mc.cores", 2L)
+}
+
+# A call whose notes become messages and warnings of R. R cuts off handlers inside callbacks, so notes are raised
+# when the call is over, in their order.
+noted_call <- function(caller, threads, quiet, work) {
+  notes <- list()
+  show <- getOption("cytosol.progress", interactive())
+  draw <- if (is.function(show)) show else if (isTRUE(show)) progress_bar() else function(...) NULL
+  old <- options(cytosol.progress = function(stage, done, total, elapsed, message) {
+    if (stage %in% c("message", "warning")) notes[[length(notes) + 1]] <<- list(stage, message)
+    else draw(stage, done, total, elapsed, message)
+  })
+  on.exit({
+    options(old)
+    for (note in notes) {
+      if (note[[1]] == "warning") warning(caller, ": ", note[[2]], call. = FALSE)
+      else if (!quiet) message(note[[2]])
+    }
+  })
+  engine_call(caller, threads, work)
+}
+
+# ---- what the engine is given ----
+
+counts_of <- function(object) SummarizedExperiment::assay(object, "counts", withDimnames = FALSE)
+
+assay_of <- function(object, name) {
+  if (name %in% SummarizedExperiment::assayNames(object))
+    SummarizedExperiment::assay(object, name, withDimnames = FALSE)
+}
+
+gene_names <- function(object) {
+  names <- rownames(object)
+  if (is.null(names)) as.character(seq_len(nrow(object))) else names
+}
+
+sample_names <- function(object) {
+  names <- colnames(object)
+  if (is.null(names)) paste0("sample", seq_len(ncol(object))) else names
+}
+
+counts_for_engine <- function(counts) {
+  if (is(counts, "dgCMatrix")) return(borrowed(counts))
+  list(dense = counts, rows = nrow(counts), columns = ncol(counts))
+}
+
+# Genes one after the other.
+by_gene <- function(values) as.double(t(as.matrix(values)))
+
+columns_for_engine <- function(table) {
+  factors <- numbers <- list()
+  for (name in colnames(table)) {
+    column <- table[[name]]
+    if (is.character(column)) column <- factor(column)
+    if (is.factor(column)) {
+      codes <- as.integer(column) - 1L
+      codes[is.na(codes)] <- -1L
+      factors[[name]] <- list(codes = codes, levels = utf8(levels(column)))
+    } else if (is.numeric(column) && is.null(dim(column))) {
+      numbers[[name]] <- as.double(column)
+    }
+  }
+  list(factors = factors, numbers = numbers)
+}
+
+is_formula <- function(x) inherits(x, "formula")
+
+# The engine's formula, or the model matrix of what it does not know.
+design_for_engine <- function(design, table, caller = "design") {
+  if (is.matrix(design)) return(matrix_for_engine(design))
+  terms <- stats::terms(design)
+  variables <- rownames(attr(terms, "factors"))
+  known <- function(name) name %in% colnames(table) && name == make.names(name) &&
+    (is.factor(table[[name]]) || is.character(table[[name]]) || (is.numeric(table[[name]]) && is.null(dim(table[[name]]))))
+  if (is.null(attr(terms, "offset")) && all(vapply(as.character(variables), known, TRUE))) {
+    labels <- attr(terms, "term.labels")
+    if (attr(terms, "intercept") == 0) labels <- c("0", labels)
+    return(paste("~", if (length(labels) == 0) "1" else paste(labels, collapse = " + ")))
+  }
+  matrix_for_engine(renamed_matrix(design, table))
+}
+
+matrix_for_engine <- function(matrix) {
+  names <- colnames(matrix)
+  if (is.null(names)) names <- paste0("x", seq_len(ncol(matrix)))
+  list(values = as.double(t(matrix)), names = utf8(names))
+}
+
+# A model matrix of R with the names that the engine gives to coefficients.
+renamed_matrix <- function(design, table) {
+  frame <- as.data.frame(table)
+  matrix <- stats::model.matrix.default(design, data = frame)
+  if (attr(stats::terms(design), "intercept") == 1) {
+    for (name in intersect(all.vars(design), colnames(frame))) {
+      levels <- levels(as.factor(frame[[name]]))
+      if (is.numeric(frame[[name]])) next
+      at <- match(paste0(name, levels[-1]), colnames(matrix))
+      to <- paste0(name, "_", levels[-1], "_vs_", levels[1])
+      colnames(matrix)[at[!is.na(at)]] <- to[!is.na(at)]
+    }
+  }
+  matrix
+}
+
+model_matrix_of <- function(object) {
+  if (is.matrix(object@design)) object@design else
+    renamed_matrix(object@design, SummarizedExperiment::colData(object))
+}
+
+data_of <- function(object, design) {
+  table <- SummarizedExperiment::colData(object)
+  list(counts = counts_of(object), genes = gene_names(object), samples = sample_names(object), table = as.list(table),
+       design = design_for_engine(design, table), size = sizeFactors(object),
+       norm = assay_of(object, "normalizationFactors"), lengths = assay_of(object, "avgTxLength"),
+       weights = assay_of(object, "weights"))
+}
+
+make_deseq <- function(data, caller, quiet = TRUE, ignoreRank = TRUE) {
+  work <- function(settings) {
+    deseq_new(settings, counts_for_engine(data$counts), utf8(data$samples), columns_for_engine(S4Vectors::DataFrame(
+      data$table, check.names = FALSE, row.names = data$samples)), utf8(data$genes), data$design, list(ignore_rank = ignoreRank))
+  }
+  handle <- if (quiet) suppressWarnings(noted_call(caller, 1, TRUE, work)) else noted_call(caller, 1, FALSE, work)
+  set <- function(name, values) if (!is.null(values)) value_of(deseq_set(handle, name, values), caller)
+  set("size_factors", if (!is.null(data$size)) as.double(data$size))
+  set("normalization_factors", if (!is.null(data$norm)) by_gene(data$norm))
+  set("avg_tx_length", if (!is.null(data$lengths)) by_gene(data$lengths))
+  set("weights", if (!is.null(data$weights)) by_gene(data$weights))
+  handle
+}
+
+# ---- what was estimated, as columns ----
+
+dispersion_columns <- c("baseMean", "baseVar", "allZero", "dispGeneEst", "dispGeneIter", "dispFit", "dispersion",
+                        "dispIter", "dispOutlier", "dispMAP")
+
+has_results <- function(object) !is.null(attr(object, "test", exact = TRUE)) && length(resultsNames(object)) > 0
+
+kept_columns <- function(object, level, min_mu = NULL) {
+  genes <- S4Vectors::mcols(object)
+  if (level == "data" || is.null(genes$dispersion)) return(NULL)
+  n <- nrow(object)
+  column <- function(name) {
+    values <- genes[[name]]
+    if (is.null(values)) rep(NaN, n) else as.double(values)
+  }
+  columns <- lapply(setNames(nm = dispersion_columns), column)
+  if (is.null(genes$baseMean) || is.null(genes$allZero)) columns[c("baseMean", "baseVar", "allZero")] <- base_columns(object)
+  design <- attr(object, "dispModelMatrix", exact = TRUE)
+  if (is.null(design)) design <- model_matrix_of(object)
+  columns$disp_model_matrix <- as.double(t(design))
+  trend <- object@dispersionFunction
+  columns$trend <- trend_numbers(trend)
+  if (is.null(columns$trend)) columns$trend <- c(3, NaN)
+  options <- list(var_log_disp_ests = attr(trend, "varLogDispEsts"), disp_prior_var = attr(trend, "dispPriorVar"))
+  options <- options[!vapply(options, is.null, TRUE)]
+  if (level == "test") {
+    if (!has_results(object)) return(NULL)
+    with_test <- test_columns(object, genes, column, min_mu)
+    columns <- c(columns, with_test$columns)
+    options <- c(options, with_test$options)
+  }
+  list(columns = columns, options = options)
+}
+
+test_columns <- function(object, genes, column, min_mu) {
+  names <- resultsNames(object)
+  many <- function(prefix, names) as.double(t(vapply(paste0(prefix, names), column, numeric(nrow(object)))))
+  lrt <- identical(attr(object, "test", exact = TRUE), "LRT")
+  type <- attr(object, "modelMatrixType", exact = TRUE)
+  if (is.null(type)) type <- "standard"
+  if (type == "standard" && is.list(design_for_engine(object@design, SummarizedExperiment::colData(object))))
+    type <- "user-supplied"
+  columns <- list(coefficients = many("", names), SE = many("SE_", names),
+                  betaConv = column(if (lrt) "fullBetaConv" else "betaConv"), betaIter = column("betaIter"),
+                  deviance = column("deviance"), maxCooks = column("maxCooks"), cooksSample = worst_samples(object))
+  options <- list(results_names = I(utf8(names)), model_matrix_type = type,
+                  min_mu = if (is.null(min_mu)) stored_minmu(object) else min_mu)
+  if (lrt) {
+    columns[c("LRTStatistic", "LRTPvalue", "reducedBetaConv")] <-
+      lapply(c("LRTStatistic", "LRTPvalue", "reducedBetaConv"), column)
+    about <- S4Vectors::mcols(genes)$description[match("LRTStatistic", colnames(genes))]
+    options$lrt <- sub("^LRT statistic: ", "", about)
+  } else {
+    columns$WaldStatistic <- many("WaldStatistic_", names)
+    columns$WaldPvalue <- many("WaldPvalue_", names)
+  }
+  if (type == "user-supplied") columns$model_matrix <- as.double(t(attr(object, "modelMatrix", exact = TRUE)))
+  if (!is.null(genes$tDegreesFreedom)) columns$tDegreesFreedom <- column("tDegreesFreedom")
+  if (!is.null(genes$replace)) columns$replace <- column("replace")
+  if (isTRUE(attr(object, "betaPrior", exact = TRUE))) {
+    columns$beta_prior_var <- as.double(attr(object, "betaPriorVar", exact = TRUE))
+    mle <- grep("^MLE_", colnames(genes), value = TRUE)
+    if (length(mle) > 0) {
+      columns$MLE <- many("", mle)
+      options$mle_names <- I(utf8(sub("^MLE_", "", mle)))
+    }
+  }
+  list(columns = columns, options = options)
+}
+
+stored_minmu <- function(object) {
+  value <- attr(object, "minmu", exact = TRUE)
+  if (is.null(value)) 0.5 else value
+}
+
+# The sample with the largest Cook's distance, from 0.
+worst_samples <- function(object) {
+  kept <- S4Vectors::mcols(object)$cooksSample
+  if (!is.null(kept)) {
+    kept <- as.double(kept) - 1
+    kept[is.na(kept)] <- 0
+    return(kept)
+  }
+  cooks <- assay_of(object, "cooks")
+  if (is.null(cooks)) return(numeric(nrow(object)))
+  cooks[is.na(cooks)] <- -1
+  as.double(max.col(cooks, ties.method = "first") - 1)
+}
+
+base_columns <- function(object) {
+  q <- normalized(object, "counts")
+  weights <- assay_of(object, "weights")
+  if (!is.null(weights)) q <- q * weights
+  mean <- unname(Matrix::rowMeans(q))
+  list(mean, unname(Matrix::rowSums((as.matrix(q) - mean)^2) / (ncol(object) - 1)),
+       as.double(unname(Matrix::rowSums(counts_of(object)) == 0)))
+}
+
+# A trend as the engine takes it: NULL for a function of somebody else's.
+trend_numbers <- function(trend) {
+  numbers <- attr(trend, "trend", exact = TRUE)
+  if (!is.null(numbers)) return(numbers)
+  kind <- attr(trend, "fitType", exact = TRUE)
+  if (identical(kind, "parametric")) return(c(0, as.double(attr(trend, "coefficients"))))
+  if (identical(kind, "mean")) return(c(3, as.double(attr(trend, "mean"))))
+  NULL
+}
+
+trend_function <- function(numbers, fitType, varLogDispEsts, dispPriorVar) {
+  made <- function(q) value_of(deseq_trend_values(numbers, as.double(q)), "dispersionFunction")
+  environment(made) <- list2env(list(numbers = numbers), parent = asNamespace("cytosol"))
+  attr(made, "trend") <- numbers
+  attr(made, "fitType") <- fitType
+  if (fitType == "parametric") attr(made, "coefficients") <- c(asymptDisp = numbers[2], extraPois = numbers[3])
+  if (fitType == "mean") attr(made, "mean") <- numbers[2]
+  attr(made, "varLogDispEsts") <- varLogDispEsts
+  attr(made, "dispPriorVar") <- dispPriorVar
+  made
+}
+
+# ---- the engine of an object ----
+
+# level: "data", "dispersions" or "test"; how much of the analysis the engine has to know.
+engine_for <- function(object, level, caller, design = object@design, min_mu = NULL) {
+  data <- data_of(object, design)
+  kept <- kept_engine(attr(object, "engine", exact = TRUE))
+  columns <- kept_columns(object, level, min_mu)
+  if (is.null(columns) && level != "data")
+    refuse(caller, if (level == "test") "the object has no test; call DESeq, nbinomWaldTest or nbinomLRT first" else
+      "the object has no dispersions; call estimateDispersions first", argument = "object", kind = "state")
+  if (!is.null(kept) && is_alive(kept$handle) && identical(kept$data, data)) {
+    if (level == "data" || identical(kept$columns, columns)) return(kept$handle)
+    handle <- kept$handle
+  } else {
+    handle <- make_deseq(data, caller)
+  }
+  if (!is.null(columns)) value_of(deseq_put_back(handle, columns$columns, columns$options), caller)
+  token <- attr(object, "engine", exact = TRUE)
+  if (is.environment(token) && identical(token$session, session$id))
+    engines[[token$id]] <- list(handle = handle, data = data, columns = columns)
+  handle
+}
+
+# Ties an engine to the object that now holds what it estimated.
+tie_engine <- function(object, handle, level, design = object@design) {
+  token <- register(new.env(parent = emptyenv()))
+  attr(object, "engine") <- token
+  engines[[token$id]] <- list(handle = handle, data = data_of(object, design), columns = kept_columns(object, level))
+  object
+}
+
+# ---- what the engine gives back ----
+
+notes_of_genes <- c(
+  baseMean = "mean of normalized counts for all samples", baseVar = "variance of normalized counts for all samples",
+  allZero = "all counts for a gene are zero", dispGeneEst = "gene-wise estimates of dispersion",
+  dispGeneIter = "number of iterations for gene-wise", dispFit = "fitted values of dispersion",
+  dispersion = "final estimate of dispersion", dispIter = "number of iterations",
+  dispOutlier = "dispersion flagged as outlier", dispMAP = "maximum a posteriori estimate",
+  qlDispMLE = "quasi likelihood dispersion MLE", qlDispFit = "quasi likelihood dispersion Trend",
+  qlDispMAP = "quasi likelihood dispersion MAP", betaConv = "convergence of betas", betaIter = "iterations for betas",
+  deviance = "deviance for the fitted model", maxCooks = "maximum Cook's distance for row",
+  fullBetaConv = "convergence of betas for full model", reducedBetaConv = "convergence of betas for reduced model",
+  tDegreesFreedom = "t degrees of freedom for Wald test", replace = "had counts replaced",
+  weightsFail = "weights fail to allow parameter estimation",
+  cooksSample = "sample with the largest Cook's distance")
+
+intermediate_columns <- c(dispersion_columns, "weightsFail", "replace", "cooksSample", "qlDispMLE", "qlDispFit",
+                          "qlDispMAP", "dispFitQLCorrected")
+
+describe_column <- function(name, coefficients, prior, lrt) {
+  words <- function(x) gsub("_", " ", x, fixed = TRUE)
+  if (name %in% coefficients) return(paste0("log2 fold change (", if (prior) "MAP" else "MLE", "): ", words(name)))
+  heads <- c(SE_ = "standard error: ", MLE_ = "MLE ", WaldStatistic_ = "Wald statistic: ",
+             WaldPvalue_ = "Wald test p-value: ")
+  for (head in names(heads)) if (startsWith(name, head)) return(paste0(heads[[head]], words(sub(head, "", name))))
+  if (name == "LRTStatistic") return(paste("LRT statistic:", lrt))
+  if (name == "LRTPvalue") return(paste("LRT p-value:", lrt))
+  if (!is.null(lrt) && name == "betaIter") return("iterations for betas for full model")
+  if (!is.null(lrt) && name == "deviance") return("deviance of the full model")
+  if (name %in% names(notes_of_genes)) notes_of_genes[[name]] else ""
+}
+
+# Columns of genes, after those that were there before and are not estimates.
+with_gene_columns <- function(object, table, info, lrt = NULL) {
+  old <- without_estimates(S4Vectors::mcols(object))
+  table$gene <- NULL
+  missing <- table$allZero
+  table <- lapply(table, function(values) {
+    if (is.double(values)) values[is.nan(values)] <- NA_real_
+    values
+  })
+  for (name in intersect(c("dispOutlier", "betaConv", "fullBetaConv", "reducedBetaConv"), names(table)))
+    table[[name]][missing] <- NA
+  notes <- vapply(names(table), describe_column, "", info$results_names, isTRUE(info$beta_prior), lrt)
+  kind <- ifelse(names(table) %in% intermediate_columns, "intermediate", "results")
+  added <- S4Vectors::DataFrame(table, check.names = FALSE)
+  S4Vectors::mcols(added) <- S4Vectors::DataFrame(type = kind, description = unname(notes))
+  put_mcols(object, old, added)
+}
+
+put_mcols <- function(object, old, added) {
+  if (is.null(old) || ncol(old) == 0) both <- added else {
+    if (is.null(S4Vectors::mcols(old)$type)) S4Vectors::mcols(old) <- input_notes(old)
+    notes <- rbind(S4Vectors::mcols(old)[, c("type", "description")], S4Vectors::mcols(added)[, c("type", "description")])
+    both <- cbind(old, added)
+    S4Vectors::mcols(both) <- notes
+  }
+  rownames(both) <- NULL
+  S4Vectors::mcols(object) <- both
+  object
+}
+
+input_notes <- function(table) S4Vectors::DataFrame(type = rep("input", ncol(table)), description = rep("", ncol(table)))
+
+without_estimates <- function(table) {
+  if (is.null(table)) return(NULL)
+  kind <- S4Vectors::mcols(table)$type
+  if (is.null(kind)) return(table)
+  table[, is.na(kind) | !kind %in% c("intermediate", "results"), drop = FALSE]
+}
+
+large_assays <- function(object) as.double(nrow(object)) * ncol(object) > 5e7
+
+assay_names_of_fits <- c("mu", "H", "cooks", "replaceCounts", "replaceCooks")
+
+without_fits <- function(object) {
+  found <- SummarizedExperiment::assays(object, withDimnames = FALSE)
+  if (any(names(found) %in% assay_names_of_fits))
+    SummarizedExperiment::assays(object, withDimnames = FALSE) <- found[!names(found) %in% assay_names_of_fits]
+  object
+}
+
+set_assay <- function(object, name, values) {
+  dimnames(values) <- dimnames(object)
+  SummarizedExperiment::assay(object, name, withDimnames = FALSE) <- values
+  object
+}
+
+take_size_factors <- function(object, handle) {
+  if (!inherits(array_shape(handle, "normalization_factors"), "cyto_failure"))
+    return(set_assay(object, "normalizationFactors", array_of(handle, "normalization_factors")))
+  if (!inherits(array_shape(handle, "size_factors"), "cyto_failure"))
+    object <- put_size_factors(object, array_of(handle, "size_factors"))
+  object
+}
+
+put_size_factors <- function(object, value) {
+  table <- SummarizedExperiment::colData(object)
+  table$sizeFactor <- unname(as.double(value))
+  if (!is.null(S4Vectors::mcols(table)$type)) S4Vectors::mcols(table)["sizeFactor", c("type", "description")] <-
+    list("intermediate", "a scaling factor for columns")
+  object@colData <- table
+  object
+}
+
+# Everything that the engine has estimated goes into the object.
+absorb <- function(object, handle, lrt = NULL, minmu = 0.5) {
+  info <- value_of(deseq_info(handle), "DESeq")
+  table <- value_of(deseq_gene_table(handle), "DESeq")
+  tested <- !is.null(info$test)
+  if (tested && large_assays(object)) table$cooksSample <- array_of(handle, "cooksSample") + 1
+  object <- without_fits(take_size_factors(object, handle))
+  object <- with_gene_columns(object, table, info, lrt)
+  for_dispersions <- array_of(handle, "disp_model_matrix")
+  attr(object, "dispModelMatrix") <- for_dispersions
+  trend <- array_of(handle, "trend")
+  # A function of the user's own stays.
+  if (!anyNA(trend)) object@dispersionFunction <- trend_function(trend, info$fit_type, info$var_log_disp_ests,
+                                                                 info$disp_prior_var)
+  if (!tested) return(object)
+  for_test <- array_of(handle, "model_matrix")
+  same <- identical(for_test, for_dispersions)
+  dimnames(for_test) <- list(sample_names(object), info$results_names)
+  attr(object, "modelMatrix") <- for_test
+  if (same) attr(object, "dispModelMatrix") <- for_test
+  attr(object, "test") <- info$test
+  attr(object, "betaPrior") <- isTRUE(info$beta_prior)
+  attr(object, "betaPriorVar") <- if (isTRUE(info$beta_prior)) setNames(info$beta_prior_var, info$results_names) else
+    rep(1e6, length(info$results_names))
+  attr(object, "minmu") <- minmu
+  for (name in c("mu", "H", "cooks"))
+    if (!inherits(array_shape(handle, name), "cyto_failure")) object <- set_assay(object, name, array_of(handle, name))
+  take_replaced(object, handle, table$replace)
+}
+
+take_replaced <- function(object, handle, replace) {
+  if (is.null(replace)) return(object)
+  replaceable <- array_of(handle, "replaceable") != 0
+  table <- SummarizedExperiment::colData(object)
+  table$replaceable <- replaceable
+  if (!is.null(S4Vectors::mcols(table)$type)) S4Vectors::mcols(table)["replaceable", c("type", "description")] <-
+    list("intermediate", "outliers can be replaced")
+  object@colData <- table
+  if (large_assays(object)) return(object)
+  counts <- as.matrix(counts_of(object))
+  counts[replace, ] <- array_of(handle, "replaceCounts")
+  storage.mode(counts) <- "integer"
+  object <- set_assay(object, "replaceCounts", counts)
+  cooks <- assay_of(object, "cooks")
+  if (!is.null(cooks)) {
+    cooks[, replaceable] <- 0
+    object <- set_assay(object, "replaceCooks", cooks)
+  }
+  object
+}

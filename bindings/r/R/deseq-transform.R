@@ -1,0 +1,283 @@
+#' Counts on a scale of equal variance
+#'
+#' `vst` and `varianceStabilizingTransformation` apply a function of the normalised count under which the variance no
+#' longer depends on the mean; `rlog` shrinks the log2 counts of each gene towards its mean; `normTransform` is
+#' `f(count + pc)`. For pictures, distances and clustering, not for tests.
+#'
+#' @param object a [DESeqDataSet-class], or a matrix of counts.
+#' @param blind whether the design is left out of the dispersions.
+#' @param nsub number of genes that `vst` estimates the trend from.
+#' @param fitType see [DESeq()].
+#' @param intercept,betaPriorVar of an earlier `rlog`: attribute `intercept` is its column `rlogIntercept`, and
+#'   `betaPriorVar` its attribute of that name. With an intercept, `dispFit` of the object is used.
+#' @param f function of the normalised counts plus `pc`.
+#' @param pc number added to normalised counts.
+#' @param parallel,BPPARAM see [DESeq()].
+#' @return A [DESeqTransform-class], or a matrix for a matrix.
+#' @examples
+#' set.seed(1)
+#' dds <- makeExampleDESeqDataSet(n = 500, m = 6)
+#' plotPCA(varianceStabilizingTransformation(dds))
+#' @export
+vst <- function(object, blind = TRUE, nsub = 1000, fitType = "parametric", parallel = FALSE, BPPARAM = NULL) {
+  nsub <- one_number(nsub, "nsub", "vst")
+  if (nsub < 1 || nsub != round(nsub)) refuse("vst", "nsub must be a whole number of at least 1", argument = "nsub")
+  transform_with(object, "vst", "vst", list(blind = yes_no(blind, "blind", "vst"), nsub = nsub, fit_type = fitType),
+                 deseq_threads(parallel, BPPARAM, "vst"))
+}
+
+#' @rdname vst
+#' @export
+varianceStabilizingTransformation <- function(object, blind = TRUE, fitType = "parametric", parallel = FALSE,
+                                              BPPARAM = NULL) {
+  caller <- "varianceStabilizingTransformation"
+  transform_with(object, caller, "vst", list(blind = yes_no(blind, "blind", caller), nsub = 0, fit_type = fitType),
+                 deseq_threads(parallel, BPPARAM, caller))
+}
+
+#' @rdname vst
+#' @export
+rlog <- function(object, blind = TRUE, intercept, betaPriorVar, fitType = "parametric", parallel = FALSE, BPPARAM = NULL) {
+  caller <- "rlog"
+  options <- list(blind = yes_no(blind, "blind", caller), fit_type = fitType)
+  if (!missing(betaPriorVar)) options$beta_prior_var <- one_number(betaPriorVar, "betaPriorVar", caller)
+  if (!missing(intercept)) {
+    if (!is.numeric(intercept) || length(intercept) != nrow(object))
+      refuse(caller, "intercept must have one number for each gene (", nrow(object), ")", argument = "intercept")
+    # What JSON cannot say, no counts, is NULL.
+    options$intercept <- lapply(unname(intercept), function(b) if (is.finite(b)) b)
+    fit <- if (is.matrix(object)) NULL else S4Vectors::mcols(object)$dispFit
+    if (is.null(fit)) refuse(caller, "with an intercept the object needs mcols(object)$dispFit", argument = "intercept",
+                             kind = "state")
+    fit[is.na(fit)] <- 1
+    options$disp_fit <- I(as.double(fit))
+  }
+  transform_with(object, caller, "rlog", options, deseq_threads(parallel, BPPARAM, caller))
+}
+
+#' @rdname vst
+#' @export
+rlogTransformation <- rlog
+
+transform_with <- function(object, caller, kind, options, threads) {
+  options$fit_type <- one_of(options$fit_type, c("parametric", "local", "mean", "glmGamPoi"), "fitType", caller)
+  plain <- is.matrix(object) || is(object, "dgCMatrix")
+  if (plain) {
+    table <- S4Vectors::DataFrame(row.names = if (is.null(colnames(object))) paste0("sample", seq_len(ncol(object))) else
+      colnames(object))
+    was <- dimnames(object)
+    object <- quietly_made(DESeqDataSetFromMatrix(object, table, ~1))
+  }
+  object <- as_dds(object, caller)
+  known <- !options$blind && !is.null(S4Vectors::mcols(object)$dispFit)
+  if (known && kind == "vst" && options$nsub == 0 && is.null(trend_numbers(object@dispersionFunction)))
+    refuse(caller, "blind = FALSE needs a dispersion trend that this package fitted, not a function of one's own",
+           argument = "blind", kind = "unsupported")
+  known <- known && !is.null(dispersions(object)) && (kind == "rlog" || options$nsub == 0)
+  handle <- engine_for(object, if (known) "dispersions" else "data", caller)
+  if (!known && !options$blind) value_forget(handle, object, caller)
+  made <- noted_call(caller, threads, FALSE, function(settings) deseq_transform(settings, handle, kind, options))
+  values <- array_of(made, "values")
+  if (plain) {
+    dimnames(values) <- was
+    return(values)
+  }
+  transformed(object, values, if (kind == "rlog") made)
+}
+
+# An engine that knows dispersions which the object does not have must not use them.
+value_forget <- function(handle, object, caller) {
+  size <- sizeFactors(object)
+  if (!is.null(size)) value_of(deseq_set(handle, "size_factors", as.double(size)), caller)
+}
+
+transformed <- function(object, values, rlog = NULL) {
+  genes <- S4Vectors::mcols(object)
+  if (!is.null(rlog)) {
+    genes$rlogIntercept <- array_of(rlog, "intercept")
+    fit <- array_of(rlog, "dispFit")
+    fit[!is.finite(fit)] <- NA
+    genes$dispFit <- fit
+  }
+  ranges <- SummarizedExperiment::rowRanges(object)
+  S4Vectors::mcols(ranges) <- genes
+  dimnames(values) <- dimnames(object)
+  made <- SummarizedExperiment::SummarizedExperiment(assays = list(values), rowRanges = ranges,
+                                                     colData = SummarizedExperiment::colData(object),
+                                                     metadata = S4Vectors::metadata(object))
+  made <- DESeqTransform(made)
+  if (!is.null(rlog)) {
+    attr(made, "betaPriorVar") <- array_of(rlog, "beta_prior_var")
+    attr(made, "intercept") <- array_of(rlog, "intercept")
+  }
+  made
+}
+
+#' @rdname vst
+#' @export
+getVarianceStabilizedData <- function(object) {
+  made <- varianceStabilizingTransformation(object, blind = FALSE)
+  SummarizedExperiment::assay(made)
+}
+
+#' @rdname vst
+#' @export
+normTransform <- function(object, f = log2, pc = 1) {
+  object <- with_size_factors(as_dds(object, "normTransform"))
+  values <- f(as.matrix(counts(object, normalized = TRUE)) + pc)
+  transformed(object, unname(values))
+}
+
+with_size_factors <- function(object) {
+  if (is.null(sizeFactors(object)) && is.null(assay_of(object, "normalizationFactors")))
+    object <- estimateSizeFactors(object, quiet = TRUE)
+  object
+}
+
+#' Counts per million, and per kilobase
+#'
+#' `fpm`: counts divided by the size of the sample in millions; `fpkm`: also by the length of the gene in kilobases, from
+#' the assay `avgTxLength`, the column `basepairs` of `mcols`, or the exons of `rowRanges`.
+#'
+#' @param object a [DESeqDataSet-class].
+#' @param robust whether sizes come from size factors instead of total counts.
+#' @return A matrix.
+#' @examples
+#' set.seed(1)
+#' head(fpm(makeExampleDESeqDataSet(n = 50, m = 4)))
+#' @export
+fpm <- function(object, robust = TRUE) {
+  object <- as_dds(object, "fpm")
+  values <- as.matrix(counts(object))
+  totals <- colSums(values)
+  if (!yes_no(robust, "robust", "fpm") || !is.null(assay_of(object, "avgTxLength")))
+    return(sweep(values, 2, totals / 1e6, "/"))
+  object <- with_size_factors(object)
+  if (is.null(sizeFactors(object))) refuse("fpm", "robust = TRUE needs size factors, not normalization factors",
+                                           argument = "robust")
+  sweep(values, 2, unname(sizeFactors(object)) * exp(mean(log(totals))) / 1e6, "/")
+}
+
+#' @rdname fpm
+#' @export
+fpkm <- function(object, robust = TRUE) {
+  object <- as_dds(object, "fpkm")
+  million <- fpm(object, robust)
+  lengths <- assay_of(object, "avgTxLength")
+  if (!is.null(lengths)) {
+    values <- 1e3 * million / lengths
+    if (!robust) return(values)
+    logs <- log(values)
+    means <- rowMeans(logs)
+    used <- is.finite(means)
+    if (!any(used)) refuse("fpkm", "no gene has counts in all samples, so robust = TRUE has nothing to compare",
+                           argument = "robust", kind = "invalid_data")
+    size <- exp(apply(logs[used, , drop = FALSE] - means[used], 2, stats::median))
+    return(sweep(values, 2, size, "/"))
+  }
+  pairs <- S4Vectors::mcols(object)$basepairs
+  if (is.null(pairs)) {
+    ranges <- SummarizedExperiment::rowRanges(object)
+    if (!is(ranges, "GRangesList") && !is(ranges, "GRanges"))
+      refuse("fpkm", "lengths of genes are missing: mcols(object)$basepairs, avgTxLength or ranges", argument = "object")
+    pairs <- if (is(ranges, "GRangesList")) sum(IRanges::width(IRanges::reduce(ranges))) else IRanges::width(ranges)
+    if (all(pairs == 0)) refuse("fpkm", "lengths of genes are missing: mcols(object)$basepairs, avgTxLength or ranges",
+                                argument = "object")
+  }
+  1e3 * sweep(million, 1, as.double(pairs), "/")
+}
+
+#' Samples that were measured several times
+#'
+#' Counts of the samples of a group are added; the first sample's row of `colData` is kept.
+#'
+#' @param object a [DESeqDataSet-class] or `SummarizedExperiment`.
+#' @param groupby the group of each sample.
+#' @param run names of the runs, joined into the column `runsCollapsed`.
+#' @param renameCols whether samples are called by their group.
+#' @return The object with a column for each group.
+#' @examples
+#' set.seed(1)
+#' dds <- makeExampleDESeqDataSet(n = 50, m = 6)
+#' collapseReplicates(dds, groupby = rep(c("a", "b", "c"), 2))
+#' @export
+collapseReplicates <- function(object, groupby, run, renameCols = TRUE) {
+  caller <- "collapseReplicates"
+  if (!is.factor(groupby)) groupby <- factor(groupby)
+  groupby <- droplevels(groupby)
+  if (length(groupby) != ncol(object) || anyNA(groupby))
+    refuse(caller, "groupby must have a value for each sample (", ncol(object), ")", argument = "groupby")
+  if (!missing(run) && length(run) != ncol(object))
+    refuse(caller, "run must have a value for each sample (", ncol(object), ")", argument = "run")
+  groups <- split(seq_len(ncol(object)), groupby)
+  counts <- SummarizedExperiment::assay(object, 1, withDimnames = FALSE)
+  sums <- vapply(groups, function(at) as.double(Matrix::rowSums(counts[, at, drop = FALSE])), numeric(nrow(object)))
+  if (max(sums) > .Machine$integer.max) refuse(caller, "a sum of counts is above 2^31", argument = "object",
+                                               kind = "invalid_data")
+  sums <- matrix(as.integer(sums), nrow(object))
+  if (length(SummarizedExperiment::assays(object)) > 1)
+    warning(caller, ": only counts are added; other assays are dropped", call. = FALSE)
+  names <- SummarizedExperiment::assayNames(object)[1]
+  first <- vapply(groups, `[`, 1L, 1L)
+  made <- object[, first]
+  SummarizedExperiment::assays(made, withDimnames = FALSE) <- setNames(list(sums), names)
+  if (!missing(run)) made$runsCollapsed <- unname(vapply(groups, function(at) paste(run[at], collapse = ","), ""))
+  if (renameCols) colnames(made) <- levels(groupby)
+  if (is(made, "DESeqDataSet")) sizeFactors(made) <- NULL
+  made
+}
+
+#' Outliers replaced
+#'
+#' Counts with a Cook's distance above the cutoff are replaced by the trimmed mean of the gene, at the size of the
+#' sample, in samples whose conditions at least `minReplicates` have. Part of [DESeq()].
+#'
+#' @param object a [DESeqDataSet-class] with the assay `cooks`, after a test.
+#' @param trim share of counts left out at each end of the mean.
+#' @param cooksCutoff see [results()].
+#' @param minReplicates see `minReplicatesForReplace` of [DESeq()].
+#' @param whichSamples positions or flags of the samples, instead of those with enough replicates.
+#' @return The object with replaced counts; the original ones are in the assay `originalCounts`.
+#' @export
+replaceOutliers <- function(object, trim = 0.2, cooksCutoff, minReplicates = 7, whichSamples) {
+  caller <- "replaceOutliers"
+  object <- as_dds(object, caller)
+  cooks <- assay_of(object, "cooks")
+  matrix <- attr(object, "dispModelMatrix", exact = TRUE)
+  if (is.null(cooks) || is.null(matrix))
+    refuse(caller, "the object has no Cook's distances; call DESeq or nbinomWaldTest first", argument = "object", kind = "state")
+  if (one_number(minReplicates, "minReplicates", caller) < 3)
+    refuse(caller, "minReplicates must be at least 3: with fewer no count stands out from the others",
+           argument = "minReplicates")
+  if (missing(cooksCutoff)) cooksCutoff <- stats::qf(0.99, ncol(matrix), nrow(matrix) - ncol(matrix))
+  above <- which(cooks > cooksCutoff)
+  genes <- rep(FALSE, nrow(object))
+  genes[(above - 1) %% nrow(object) + 1] <- TRUE
+  genes[S4Vectors::mcols(object)$allZero] <- NA
+  cells <- apply(matrix, 1, paste, collapse = " ")
+  chosen <- if (missing(whichSamples)) table(cells)[cells] >= minReplicates else
+    seq_len(ncol(object)) %in% (if (is.logical(whichSamples)) which(whichSamples) else whichSamples)
+  chosen <- as.vector(chosen)
+  counts <- as.matrix(counts_of(object))
+  q <- as.matrix(normalized(object))
+  factors <- assay_of(object, "normalizationFactors")
+  scale <- if (is.null(factors)) matrix_of_rows(unname(sizeFactors(object)), nrow(object)) else factors
+  level <- rep(NA_real_, nrow(object))
+  for (gene in which(genes)) level[gene] <- mean(q[gene, ], trim = trim)
+  at <- above[chosen[(above - 1) %/% nrow(object) + 1]]
+  new <- counts
+  new[at] <- as.integer(level[(at - 1) %% nrow(object) + 1] * scale[at])
+  object <- set_assay(object, "originalCounts", counts)
+  SummarizedExperiment::assay(object, "counts", withDimnames = FALSE) <- new
+  object <- put_gene_column(object, "replace", genes)
+  table <- SummarizedExperiment::colData(object)
+  table$replaceable <- chosen
+  object@colData <- table
+  object
+}
+
+matrix_of_rows <- function(row, n) matrix(row, n, length(row), byrow = TRUE)
+
+#' @rdname replaceOutliers
+#' @export
+replaceOutliersWithTrimmedMean <- replaceOutliers

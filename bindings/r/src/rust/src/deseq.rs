@@ -1,0 +1,449 @@
+//! DESeq2's analysis: data sets, steps, tables, transformations.
+
+use std::ffi::{CStr, CString};
+
+use cytosol::{
+    cyto_context, cyto_dense_view, cyto_deseq, cyto_deseq_estimate_dispersions,
+    cyto_deseq_estimate_size_factors, cyto_deseq_info_json, cyto_deseq_input,
+    cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_results,
+    cyto_deseq_results_info_json, cyto_deseq_results_new, cyto_deseq_results_set,
+    cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run, cyto_deseq_samples,
+    cyto_deseq_samples_new, cyto_deseq_samples_set_factor, cyto_deseq_samples_set_numbers,
+    cyto_deseq_set, cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_vst,
+    cyto_deseq_wald, cyto_dtype, cyto_matrix, cyto_matrix_from_dense_view, cyto_orientation,
+};
+use extendr_api::prelude::*;
+use safer_ffi::prelude::repr_c;
+use serde_json::Value;
+
+use crate::answer::{Failure, answer, done, made};
+use crate::call::with_context;
+use crate::counts::{Counts, Held, Names, held, numbers, text};
+use crate::frames::{self, Stream};
+use crate::options::json_of;
+
+fn json(options: &Robj) -> Result<CString, Failure> {
+    let options = json_of(options)?;
+    let options = if options.is_array() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        options
+    };
+    Ok(CString::new(options.to_string()).unwrap_or_default())
+}
+
+/// Counts of genes x samples: `list(dense = matrix of integers, rows =, columns =)`, or a sparse matrix.
+fn lend(counts: &Robj, ctx: &cyto_context) -> Result<repr_c::Box<cyto_matrix>, Failure> {
+    let Some(dense) = counts.dollar("dense").ok().filter(|dense| !dense.is_null()) else {
+        return Counts::read(counts)?.lend(ctx);
+    };
+    let wrong = || Failure::argument("counts", "must be a matrix of integers");
+    let values = dense.as_integer_slice().ok_or_else(wrong)?;
+    let size = |name: &str| {
+        let n = counts.dollar(name).ok().and_then(|n| n.as_integer());
+        n.map(i64::from).ok_or_else(wrong)
+    };
+    let (n_rows, n_columns) = (size("rows")?, size("columns")?);
+    if values.len() as i64 != n_rows * n_columns {
+        return Err(wrong());
+    }
+    let view = cyto_dense_view {
+        struct_size: size_of::<cyto_dense_view>(),
+        value_type: cyto_dtype::CYTO_I32 as i32,
+        orientation: cyto_orientation::CYTO_GENES_BY_CELLS as i32,
+        nrow: n_rows,
+        ncol: n_columns,
+        row_stride: 1,
+        col_stride: n_rows,
+        data: values.as_ptr().cast(),
+    };
+    made(|out, err| cyto_matrix_from_dense_view(Some(ctx), &view, out, err))
+}
+
+/// A sample table from `list(factors = list(name = list(codes, levels)), numbers = list(name = doubles))`.
+fn sample_table(names: &Names, columns: &Robj) -> Result<repr_c::Box<cyto_deseq_samples>, Failure> {
+    let mut samples =
+        made(|out, err| cyto_deseq_samples_new(names.pointers(), names.len(), out, err))?;
+    let wrong = |name: &str| Failure::argument(name, "is not a column of a sample table");
+    let part = |name: &str| columns.dollar(name).ok().and_then(|part| part.as_list());
+    for (name, factor) in part("factors").iter().flat_map(List::iter) {
+        let field = |at: &str| factor.dollar(at).map_err(|_| wrong(name));
+        let (codes, levels) = (field("codes")?, Names::read(name, &field("levels")?)?);
+        let codes = codes.as_integer_slice().ok_or_else(|| wrong(name))?;
+        let column = CString::new(name).unwrap_or_default();
+        done(|err| {
+            cyto_deseq_samples_set_factor(
+                Some(&mut samples),
+                text(&column),
+                codes.as_ptr(),
+                codes.len(),
+                levels.pointers(),
+                levels.len(),
+                err,
+            )
+        })?;
+    }
+    for (name, values) in part("numbers").iter().flat_map(List::iter) {
+        let values = numbers(name, &values)?;
+        let column = CString::new(name).unwrap_or_default();
+        done(|err| {
+            cyto_deseq_samples_set_numbers(
+                Some(&mut samples),
+                text(&column),
+                values.as_ptr(),
+                values.len(),
+                err,
+            )
+        })?;
+    }
+    Ok(samples)
+}
+
+/// A data set. `design` is a formula, or `list(values =, names =)`: samples x coefficients, row after row.
+/// @noRd
+#[extendr]
+fn deseq_new(
+    settings: Robj,
+    counts: Robj,
+    samples: Robj,
+    columns: Robj,
+    genes: Robj,
+    design: Robj,
+    options: Robj,
+) -> Robj {
+    answer(|| {
+        let (samples, genes) = (
+            Names::read("samples", &samples)?,
+            Names::read("genes", &genes)?,
+        );
+        let table = sample_table(&samples, &columns)?;
+        let options = json(&options)?;
+        let formula = design
+            .as_str()
+            .map(|text| CString::new(text).unwrap_or_default());
+        let (values, names) = match formula {
+            Some(_) => (None, None),
+            None => {
+                let field = |name: &str| {
+                    design
+                        .dollar(name)
+                        .map_err(|_| Failure::argument("design", "must be a formula or a matrix"))
+                };
+                (
+                    Some(field("values")?),
+                    Some(Names::read("design", &field("names")?)?),
+                )
+            }
+        };
+        let values = values
+            .as_ref()
+            .map_or(Ok(&[][..]), |values| numbers("design", values))?;
+        let handle = with_context(&settings, |ctx| {
+            let matrix = lend(&counts, ctx)?;
+            let input = cyto_deseq_input {
+                struct_size: size_of::<cyto_deseq_input>(),
+                counts: &raw const *matrix,
+                samples: &raw const *table,
+                genes: genes.pointers(),
+                n_genes: genes.len(),
+                design: formula
+                    .as_ref()
+                    .map_or(std::ptr::null(), |text| text.as_ptr()),
+                model_matrix: match &names {
+                    Some(_) => values.as_ptr(),
+                    None => std::ptr::null(),
+                },
+                coefficients: names.as_ref().map_or(std::ptr::null(), Names::pointers),
+                n_coefficients: names.as_ref().map_or(0, Names::len),
+            };
+            made(|out, err| cyto_deseq_new(Some(ctx), &input, text(&options), out, err))
+        })?;
+        Ok(Held::into_robj(handle, Vec::new()))
+    })
+}
+
+/// Size factors, normalization factors, lengths or weights; matrices gene after gene.
+/// @noRd
+#[extendr]
+fn deseq_set(handle: Robj, name: &str, values: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        let values = numbers(name, &values)?;
+        let name = CString::new(name).unwrap_or_default();
+        done(|err| {
+            cyto_deseq_set(
+                Some(&deseq.handle),
+                text(&name),
+                values.as_ptr(),
+                values.len(),
+                err,
+            )
+        })?;
+        Ok(().into())
+    })
+}
+
+/// A step: "size_factors", "dispersions", "wald", "lrt" or "run".
+/// @noRd
+#[extendr]
+fn deseq_step(settings: Robj, handle: Robj, step: &str, options: Robj) -> Robj {
+    answer(|| {
+        let deseq = Some(&held::<cyto_deseq>("dds", &handle)?.handle);
+        let options = json(&options)?;
+        let call = match step {
+            "size_factors" => cyto_deseq_estimate_size_factors,
+            "dispersions" => cyto_deseq_estimate_dispersions,
+            "wald" => cyto_deseq_wald,
+            "lrt" => cyto_deseq_lrt,
+            "run" => cyto_deseq_run,
+            _ => return Err(Failure::argument("step", "is not a step")),
+        };
+        with_context(&settings, |ctx| {
+            done(|err| call(Some(ctx), deseq.map(|d| &**d), text(&options), err))
+        })?;
+        Ok(().into())
+    })
+}
+
+/// Puts kept estimates back: columns by name.
+/// @noRd
+#[extendr]
+fn deseq_put_back(handle: Robj, columns: Robj, options: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        let options = json(&options)?;
+        let list = columns
+            .as_list()
+            .ok_or_else(|| Failure::argument("columns", "must be a list"))?;
+        let columns: Vec<(&str, Robj)> = list.iter().collect();
+        let names: Vec<CString> = columns
+            .iter()
+            .map(|(name, _)| CString::new(*name).unwrap_or_default())
+            .collect();
+        let slices = columns
+            .iter()
+            .map(|(name, values)| numbers(name, values))
+            .collect::<Result<Vec<&[f64]>, Failure>>()?;
+        let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+        let values: Vec<_> = slices.iter().map(|values| values.as_ptr()).collect();
+        let lengths: Vec<_> = slices.iter().map(|values| values.len()).collect();
+        done(|err| {
+            cyto_deseq_restore(
+                Some(&deseq.handle),
+                text(&options),
+                names.as_ptr(),
+                values.as_ptr(),
+                lengths.as_ptr(),
+                lengths.len(),
+                err,
+            )
+        })?;
+        Ok(().into())
+    })
+}
+
+/// The columns of the genes so far.
+/// @noRd
+#[extendr]
+fn deseq_gene_table(handle: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        let mut stream = Stream::empty();
+        done(|err| {
+            cyto_deseq_table_arrow(
+                Some(&deseq.handle),
+                text(&c"genes".into()),
+                stream.out(),
+                err,
+            )
+        })?;
+        frames::read(stream)
+    })
+}
+
+/// A JSON value as R has it.
+fn value_of(value: &Value) -> Robj {
+    match value {
+        Value::Null => ().into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN).into(),
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) if items.iter().all(Value::is_number) => {
+            let numbers = items.iter().map(|x| x.as_f64().unwrap_or(f64::NAN));
+            numbers.collect::<Vec<f64>>().into()
+        }
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let texts = items.iter().filter_map(Value::as_str);
+            texts.collect::<Vec<&str>>().into()
+        }
+        Value::Array(items) => List::from_values(items.iter().map(value_of)).into(),
+        Value::Object(fields) => {
+            let values: Vec<Robj> = fields.values().map(value_of).collect();
+            List::from_names_and_values(fields.keys(), values)
+                .map_or_else(|_| ().into(), Robj::from)
+        }
+    }
+}
+
+/// # Safety
+/// A string that ends with NUL, or NULL.
+unsafe fn parsed(text: *const std::ffi::c_char) -> Robj {
+    if text.is_null() {
+        return ().into();
+    }
+    // SAFETY: promised by the caller.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    serde_json::from_str(&text).map_or_else(|_| ().into(), |value| value_of(&value))
+}
+
+/// Facts of the analysis so far.
+/// @noRd
+#[extendr]
+fn deseq_info(handle: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        // SAFETY: valid while the handle lives.
+        Ok(unsafe { parsed(cyto_deseq_info_json(Some(&deseq.handle))) })
+    })
+}
+
+/// A table of results.
+/// @noRd
+#[extendr]
+fn deseq_results(settings: Robj, handle: Robj, options: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        let options = json(&options)?;
+        let results = with_context(&settings, |ctx| {
+            made(|out, err| {
+                cyto_deseq_results_new(Some(ctx), Some(&deseq.handle), text(&options), out, err)
+            })
+        })?;
+        Ok(Held::into_robj(results, Vec::new()))
+    })
+}
+
+/// Replaces a column of a table of results.
+/// @noRd
+#[extendr]
+fn deseq_results_set(mut results: Robj, name: &str, values: Robj) -> Robj {
+    answer(|| {
+        let pointer: &mut ExternalPtr<Held<repr_c::Box<cyto_deseq_results>>> = (&mut results)
+            .try_into()
+            .map_err(|_| Failure::stale("res"))?;
+        let held = pointer.try_addr_mut().map_err(|_| Failure::stale("res"))?;
+        let values = numbers(name, &values)?;
+        let name = CString::new(name).unwrap_or_default();
+        done(|err| {
+            cyto_deseq_results_set(
+                Some(&mut held.handle),
+                text(&name),
+                values.as_ptr(),
+                values.len(),
+                err,
+            )
+        })?;
+        Ok(().into())
+    })
+}
+
+/// Descriptions, filtering and prior of a table of results, and its summary.
+/// @noRd
+#[extendr]
+fn deseq_results_facts(results: Robj) -> Robj {
+    answer(|| {
+        let results = held::<cyto_deseq_results>("res", &results)?;
+        // SAFETY: valid while the handle lives.
+        let (info, summary) = unsafe {
+            let summary = cyto_deseq_results_summary(Some(&results.handle));
+            (
+                parsed(cyto_deseq_results_info_json(Some(&results.handle))),
+                CStr::from_ptr(summary).to_string_lossy().into_owned(),
+            )
+        };
+        Ok(list!(info = info, summary = summary).into())
+    })
+}
+
+/// Shrunken effects; `base` is a table of results or NULL.
+/// @noRd
+#[extendr]
+fn deseq_shrink(settings: Robj, handle: Robj, base: Robj, options: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        let base = match base.is_null() {
+            true => None,
+            false => Some(held::<cyto_deseq_results>("res", &base)?),
+        };
+        let base = base.map(|base| &*base.handle);
+        let options = json(&options)?;
+        let results = with_context(&settings, |ctx| {
+            made(|out, err| {
+                cyto_deseq_lfc_shrink(
+                    Some(ctx),
+                    Some(&deseq.handle),
+                    base,
+                    text(&options),
+                    out,
+                    err,
+                )
+            })
+        })?;
+        Ok(Held::into_robj(results, Vec::new()))
+    })
+}
+
+/// Transformed counts: "vst" or "rlog".
+/// @noRd
+#[extendr]
+fn deseq_transform(settings: Robj, handle: Robj, kind: &str, options: Robj) -> Robj {
+    answer(|| {
+        let deseq = held::<cyto_deseq>("dds", &handle)?;
+        let options = json(&options)?;
+        let call = match kind {
+            "vst" => cyto_deseq_vst,
+            _ => cyto_deseq_rlog,
+        };
+        let values = with_context(&settings, |ctx| {
+            made(|out, err| call(Some(ctx), Some(&deseq.handle), text(&options), out, err))
+        })?;
+        Ok(Held::into_robj(values, Vec::new()))
+    })
+}
+
+/// Dispersions at means by a trend.
+/// @noRd
+#[extendr]
+fn deseq_trend_values(trend: Robj, means: Robj) -> Robj {
+    answer(|| {
+        let (trend, means) = (numbers("trend", &trend)?, numbers("means", &means)?);
+        let mut values = vec![0.0; means.len()];
+        done(|err| {
+            cyto_deseq_trend_values(
+                trend.as_ptr(),
+                trend.len(),
+                means.as_ptr(),
+                means.len(),
+                values.as_mut_ptr(),
+                err,
+            )
+        })?;
+        Ok(values.into())
+    })
+}
+
+extendr_module! {
+    mod deseq;
+    fn deseq_new;
+    fn deseq_set;
+    fn deseq_step;
+    fn deseq_put_back;
+    fn deseq_gene_table;
+    fn deseq_info;
+    fn deseq_results;
+    fn deseq_results_set;
+    fn deseq_results_facts;
+    fn deseq_shrink;
+    fn deseq_transform;
+    fn deseq_trend_values;
+}

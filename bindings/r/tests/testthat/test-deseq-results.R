@@ -1,0 +1,201 @@
+# Tables, shrinkage, transformations, and objects that are copied, cut and saved.
+
+dds <- deseq_fit()
+
+test_that("a saved, copied or cut object gives the same table", {
+  res <- results(dds, contrast = c("condition", "C", "B"))
+  file <- tempfile()
+  saveRDS(dds, file)
+  expect_identical(as.data.frame(results(readRDS(file), contrast = c("condition", "C", "B"))), as.data.frame(res))
+  half <- results(dds[1:150, ], contrast = c("condition", "C", "B"), independentFiltering = FALSE)
+  whole <- results(dds, contrast = c("condition", "C", "B"), independentFiltering = FALSE)
+  expect_identical(as.data.frame(half)[, 1:5], as.data.frame(whole)[1:150, 1:5])
+  other <- nbinomLRT(dds, reduced = ~ batch, quiet = TRUE)
+  expect_identical(as.data.frame(results(dds, contrast = c("condition", "C", "B"))), as.data.frame(res))
+  expect_match(S4Vectors::mcols(results(other))$description[4], "~ batch \\+ condition' vs '~ batch'")
+})
+
+test_that("objects restored from their columns shrink and transform to the same bits", {
+  file <- tempfile()
+  saveRDS(dds, file)
+  again <- readRDS(file)
+  for (type in c("apeglm", "ashr", "normal"))
+    expect_identical(as.data.frame(lfcShrink(again, coef = 4, type = type, quiet = TRUE)),
+                     as.data.frame(lfcShrink(dds, coef = 4, type = type, quiet = TRUE)))
+  vsd <- varianceStabilizingTransformation(dds, blind = FALSE)
+  expect_identical(SummarizedExperiment::assay(varianceStabilizingTransformation(readRDS(file), blind = FALSE)),
+                   SummarizedExperiment::assay(vsd))
+  local <- estimateDispersions(dds, fitType = "local", quiet = TRUE)
+  saveRDS(local, file)
+  expect_identical(dispersionFunction(readRDS(file))(c(3, 30)), dispersionFunction(local)(c(3, 30)))
+  expect_equal(dispersionFunction(local)(S4Vectors::mcols(local)$baseMean[1:5]), S4Vectors::mcols(local)$dispFit[1:5])
+})
+
+test_that("threads do not change a bit", {
+  one <- DESeq(deseq_data(), quiet = TRUE)
+  old <- options(cytosol.threads = 3L)
+  on.exit(options(old))
+  many <- DESeq(deseq_data(), quiet = TRUE)
+  expect_identical(S4Vectors::mcols(many), S4Vectors::mcols(one))
+  expect_identical(lfcShrink(many, coef = 3, quiet = TRUE)$log2FoldChange, lfcShrink(one, coef = 3, quiet = TRUE)$log2FoldChange)
+  skip_if_not_installed("BiocParallel")
+  worker <- DESeq(deseq_data(), quiet = TRUE, parallel = TRUE, BPPARAM = BiocParallel::SerialParam())
+  expect_identical(S4Vectors::mcols(worker), S4Vectors::mcols(one))
+})
+
+test_that("tables have their forms", {
+  res <- results(dds)
+  expect_s4_class(res, "DESeqResults")
+  expect_identical(colnames(res), c("baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj"))
+  expect_output(show(res), "condition C vs A")
+  expect_output(summary(res), "out of 299 with nonzero total read count")
+  expect_output(summary(res, alpha = 0.01), "adjusted p-value < 0.01")
+  tidy <- results(dds, tidy = TRUE)
+  expect_identical(tidy$row, rownames(dds))
+  expect_identical(class(tidy), "data.frame")
+  saved <- results(dds, saveCols = "dispGeneEst")
+  expect_identical(saved$dispGeneEst, S4Vectors::mcols(dds)$dispGeneEst)
+  example <- DESeq(makeExampleDESeqDataSet(n = 100, m = 6), quiet = TRUE)
+  expect_s4_class(results(example, format = "GRanges"), "GRanges")
+  own <- results(dds, filterFun = function(res, filter, alpha, pAdjustMethod) {
+    res$padj <- p.adjust(res$pvalue, pAdjustMethod)
+    res
+  })
+  expect_equal(own$padj, results(dds, independentFiltering = FALSE)$padj)
+})
+
+test_that("what does not fit is refused by name", {
+  argument <- function(expr) cyto_error(expr)$argument
+  expect_identical(argument(results(dds, contrast = c("condition", "B"))), "contrast")
+  expect_identical(argument(results(dds, contrast = c("nothing", "B", "A"))), "contrast")
+  expect_s3_class(cyto_error(results(dds, contrast = c("condition", "B", "B"))), "cyto_invalid_argument")
+  expect_s3_class(cyto_error(results(dds, contrast = c(0, 0, 0, 0))), "cyto_invalid_argument")
+  expect_s3_class(cyto_error(results(dds, name = "condition_B_vs_Z")), "cyto_invalid_argument")
+  expect_identical(argument(results(dds, name = "a", contrast = c(0, 0, 0, 1))), "name")
+  expect_identical(argument(results(dds, altHypothesis = "up")), "altHypothesis")
+  expect_identical(argument(results(dds, pAdjustMethod = "mine")), "pAdjustMethod")
+  expect_identical(argument(results(dds, format = "GRanges", tidy = TRUE)), "format")
+  expect_s3_class(cyto_error(results(deseq_data())), "cyto_state")
+  expect_s3_class(cyto_error(nbinomWaldTest(deseq_data())), "cyto_state")
+  expect_identical(argument(DESeq(dds, test = "LRT")), "reduced")
+  expect_identical(argument(DESeq(dds, reduced = ~1)), "reduced")
+  expect_identical(argument(DESeq(dds, test = "LRT", reduced = ~ other)), "reduced")
+  expect_identical(argument(DESeq(dds, full = ~ condition)), "full")
+  expect_identical(argument(DESeq(dds, modelMatrixType = "expanded")), "modelMatrixType")
+  expect_s3_class(cyto_error(nbinomWaldTest(dds, useQR = FALSE)), "cyto_unsupported")
+  expect_s3_class(cyto_error(lfcShrink(dds, coef = 4, apeMethod = "general")), "cyto_unsupported")
+  expect_s3_class(cyto_error(lfcShrink(dds, coef = 4, optmethod = "em")), "cyto_unsupported")
+  expect_identical(argument(lfcShrink(dds)), "coef")
+  expect_identical(argument(lfcShrink(dds, coef = 9)), "coef")
+  expect_s3_class(cyto_error(vst(dds, nsub = 5000)), "cyto_invalid_argument")
+  expect_s3_class(cyto_error(results(as.data.frame(1))), "cyto_invalid_argument")
+})
+
+test_that("effects are shrunken towards 0, and tables of one's own are taken", {
+  res <- results(dds, name = "condition_C_vs_A")
+  for (type in c("apeglm", "ashr", "normal")) {
+    made <- lfcShrink(dds, coef = "condition_C_vs_A", res = res, type = type, quiet = TRUE)
+    weak <- which(res$pvalue > 0.3)
+    expect_lt(mean(abs(made$log2FoldChange[weak])), 0.9 * mean(abs(res$log2FoldChange[weak])))
+    expect_identical(made$padj, res$padj)
+    expect_identical(priorInfo(made)$type, type)
+    expect_message(lfcShrink(dds, coef = 4, type = type), type)
+  }
+  by_s <- lfcShrink(dds, coef = 4, svalue = TRUE, quiet = TRUE)
+  expect_identical(colnames(by_s), c("baseMean", "log2FoldChange", "lfcSE", "svalue"))
+  expect_output(summary(by_s), "s-value < 0.005")
+  expect_message(lfcShrink(dds, coef = 4, lfcThreshold = 1), ".")
+  expect_named(lfcShrink(dds, coef = 4, returnList = TRUE, quiet = TRUE), c("res", "fit"))
+  expect_identical(cyto_error(lfcShrink(dds, coef = "condition_B_vs_A", res = res, quiet = TRUE))$argument, "res")
+  contrast <- lfcShrink(dds, contrast = c("condition", "C", "B"), type = "ashr", quiet = TRUE)
+  expect_match(S4Vectors::mcols(contrast)$description[2], "condition C vs B")
+})
+
+test_that("a model matrix and designs beyond the engine's formulas work", {
+  data <- deseq_data()
+  matrix <- model.matrix(~ batch + condition, as.data.frame(SummarizedExperiment::colData(data)))
+  by_matrix <- DESeq(data, full = matrix, quiet = TRUE)
+  expect_equal(unname(coef(by_matrix)), unname(coef(dds)), tolerance = 1e-10)
+  expect_equal(results(by_matrix, contrast = c(0, 0, -1, 1))$stat, results(dds, contrast = c(0, 0, -1, 1))$stat)
+  expect_identical(cyto_error(results(by_matrix, contrast = c("condition", "B", "A")))$argument, "contrast")
+  lrt <- DESeq(data, test = "LRT", full = matrix, reduced = matrix[, 1:2], quiet = TRUE)
+  expect_equal(results(lrt)$pvalue, results(DESeq(data, test = "LRT", reduced = ~ batch, quiet = TRUE))$pvalue)
+  data$depth <- seq_len(12) / 4
+  design(data) <- ~ I(depth^2) + condition
+  curved <- DESeq(data, quiet = TRUE)
+  expect_length(resultsNames(curved), 4)
+  # The engine's matrices are R's.
+  for (formula in c(~ batch * condition, ~ 0 + condition, ~ condition + condition:batch, ~ batch:condition - 1, ~ depth * batch)) {
+    design(data) <- formula
+    fit <- tryCatch(nbinomWaldTest(estimateDispersions(estimateSizeFactors(data, quiet = TRUE), quiet = TRUE), quiet = TRUE),
+                    cyto_error = function(e) e)
+    expect_s4_class(fit, "DESeqDataSet")
+    ours <- attr(fit, "modelMatrix")
+    expect_equal(unname(ours), unname(model.matrix(formula, as.data.frame(SummarizedExperiment::colData(data)))),
+                 ignore_attr = TRUE)
+  }
+})
+
+test_that("outliers are replaced where there are enough samples", {
+  set.seed(8)
+  many <- makeExampleDESeqDataSet(n = 200, m = 16)
+  values <- counts(many)
+  values[5, 2] <- 50000L
+  many <- quietly(DESeqDataSetFromMatrix(values, SummarizedExperiment::colData(many), ~ condition))
+  expect_message(fit <- DESeq(many), "replacing outliers")
+  expect_true(S4Vectors::mcols(fit)$replace[5])
+  expect_identical(counts(fit), values)
+  expect_lt(counts(fit, replaced = TRUE)[5, 2], 5000)
+  expect_identical(counts(fit, replaced = TRUE)[-5, ], counts(fit, replaced = TRUE)[-5, ])
+  left <- DESeq(many, minReplicatesForReplace = Inf, quiet = TRUE)
+  expect_null(S4Vectors::mcols(left)$replace)
+  expect_identical(counts(replaceOutliers(left))[5, 2], counts(fit, replaced = TRUE)[5, 2])
+})
+
+test_that("transformed counts keep the samples, and a frozen rlog its intercept", {
+  vsd <- vst(dds, nsub = 100)
+  expect_s4_class(vsd, "DESeqTransform")
+  expect_identical(dimnames(vsd), dimnames(dds))
+  rld <- rlog(dds, blind = FALSE)
+  frozen <- rlog(dds, blind = FALSE, intercept = S4Vectors::mcols(rld)$rlogIntercept, betaPriorVar = attr(rld, "betaPriorVar"))
+  expect_lt(max(abs(SummarizedExperiment::assay(frozen) - SummarizedExperiment::assay(rld))), 0.2)
+  plain <- vst(counts(dds), nsub = 100)
+  expect_equal(plain, SummarizedExperiment::assay(vst(deseq_data(~ 1), nsub = 100)))
+  logged <- normTransform(dds)
+  expect_equal(SummarizedExperiment::assay(logged)[3, ], log2(counts(dds, normalized = TRUE)[3, ] + 1))
+  expect_equal(colSums(fpm(dds, robust = FALSE)), setNames(rep(1e6, 12), colnames(dds)))
+  expect_s3_class(cyto_error(fpkm(dds)), "cyto_invalid_argument")
+})
+
+test_that("Ctrl-C ends the work", {
+  skip_on_os("windows")
+  big <- quietly(makeExampleDESeqDataSet(n = 8000, m = 30))
+  system(sprintf("(sleep 0.5; kill -INT %d) &", Sys.getpid()))
+  outcome <- tryCatch(DESeq(big, quiet = TRUE), interrupt = function(e) "interrupted")
+  expect_identical(outcome, "interrupted")
+  expect_s4_class(DESeq(big[1:100, ], quiet = TRUE), "DESeqDataSet")
+})
+
+test_that("DESeq2's objects come and go", {
+  skip_without_DESeq2()
+  script <- tempfile(fileext = ".R")
+  files <- tempfile(c("a", "b"), fileext = ".rds")
+  saveRDS(dds, files[1])
+  libs <- paste(.libPaths(), collapse = .Platform$path.sep)
+  writeLines(sprintf('
+    suppressPackageStartupMessages(loadNamespace("DESeq2"))
+    dds <- cytosol::as_DESeq2(readRDS("%s"))
+    stopifnot(attr(class(dds), "package") == "DESeq2", methods::validObject(dds))
+    theirs <- DESeq2::results(dds, contrast = c("condition", "C", "B"))
+    set.seed(1)
+    made <- DESeq2::DESeq(DESeq2::makeExampleDESeqDataSet(n = 200, m = 6), quiet = TRUE)
+    saveRDS(list(theirs = as.data.frame(theirs), made = as.data.frame(DESeq2::results(made)),
+                 ours = as.data.frame(cytosol::results(made, compat = "1.38")),
+                 back = cytosol::from_DESeq2(made)), "%s")', files[1], files[2]), script)
+  said <- system2(file.path(R.home("bin"), "Rscript"), script, env = paste0("R_LIBS=", libs), stdout = TRUE, stderr = TRUE)
+  if (!file.exists(files[2])) stop(paste(tail(said, 5), collapse = "\n"))
+  out <- readRDS(files[2])
+  expect_equal(out$theirs, as.data.frame(results(dds, contrast = c("condition", "C", "B"), compat = "1.38")), tolerance = 1e-6)
+  expect_equal(out$ours, out$made, tolerance = 1e-6)
+  expect_equal(as.data.frame(results(out$back, compat = "1.38")), out$made, tolerance = 1e-6)
+})
