@@ -641,6 +641,8 @@ fn outliers_are_replaced() {
         &capped_rows(&analysis),
     );
     compare_filtering(&got, &folder, "results");
+    let text = std::fs::read_to_string(folder.join("results_summary.txt")).expect("text");
+    assert_eq!(summary(&got, None).trim_end(), text.trim_end());
 }
 
 #[test]

@@ -49,7 +49,10 @@ pub fn summary(results: &DeseqResults, alpha: Option<f64>) -> String {
         return text;
     };
     let outliers = count(&|i| p[i].is_nan());
-    let filtered = count(&|i| !p[i].is_nan() && tested.get(i).is_some_and(|a| a.is_nan()));
+    // Genes that lost all counts to the replacement of outliers can have p-values too.
+    let filtered = (0..p.len())
+        .filter(|&i| !p[i].is_nan() && tested.get(i).is_some_and(|a| a.is_nan()))
+        .count();
     text.push_str(&format!("outliers [1]       : {}\n", share(outliers)));
     if let Some(filtering) = &results.filtering {
         text.push_str(&format!("low counts [2]     : {}\n", share(filtered)));
