@@ -15,6 +15,11 @@ mod picture;
 mod pp;
 mod rctd;
 
+// Linked only for the features that Cargo.toml asks of them.
+use either as _;
+use rand_core as _;
+use zerocopy as _;
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -32,7 +32,7 @@
 #' @importFrom utils read.csv write.csv
 #' @importFrom grDevices pdf dev.off hcl
 #' @importFrom ggplot2 aes ggplot geom_point geom_col scale_colour_gradientn scale_colour_manual
-#'   scale_fill_manual scale_shape_identity scale_size_identity theme_classic theme_bw theme_minimal theme
+#'   scale_fill_manual scale_shape_identity scale_size_identity theme_classic theme_bw theme
 #'   element_text coord_fixed xlim ylim ggtitle labs geom_text guides guide_legend
 "_PACKAGE"
 

@@ -234,7 +234,7 @@ plot_weights_doublet <- function(cell_type_names, puck, resultsdir, weights_doub
 bars <- function(counts, types) {
   table <- data.frame(Cell_Type = factor(types, levels = types), Count = as.vector(counts))
   ggplot(table, aes(x = Cell_Type, y = Count, fill = Cell_Type)) + geom_col() +
-    scale_fill_manual(values = type_colours(types)) + theme_minimal() +
+    scale_fill_manual(values = type_colours(types)) + theme_bw() +
     theme(axis.text.x = element_text(hjust = 1, angle = 45), legend.position = "none")
 }
 
@@ -314,7 +314,7 @@ plot_doub_occur_stack <- function(doub_occur, resultsdir, cell_type_names) {
   table <- data.frame(second_type = rep(types, n), first_type = rep(types, each = n),
                       count = as.vector(as.matrix(doub_occur)))
   plot <- ggplot(table, aes(x = first_type, y = count, fill = second_type)) + geom_col() +
-    scale_fill_manual(values = type_colours(cell_type_names)) + theme_minimal() +
+    scale_fill_manual(values = type_colours(cell_type_names)) + theme_bw() +
     theme(axis.text.x = element_text(hjust = 1, angle = 45))
   write_pdf(list(plot), resultsdir, "doublet_stacked_bar.pdf", width = 9)
   invisible(plot)

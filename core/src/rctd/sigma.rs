@@ -92,12 +92,12 @@ impl SigmaSearch<'_> {
         let stage = ctx.stage("choose_sigma", u64::from(rounds))?;
         stage.report(0, &format!("initial sigma {}", f64::from(key) / 100.0))?;
         for round in 0..rounds {
-            tables.ensure(ctx, &[key])?;
-            let predictions = self.predictions(ctx, &stage, tables, key)?;
-            let entries = self.entries(ctx, round, predictions)?;
+            // With the others a table costs a fraction of what it does alone, so all come first.
             let candidates = window(key);
             tables.keep_only(&candidates);
             tables.ensure(ctx, &candidates)?;
+            let predictions = self.predictions(ctx, &stage, tables, key)?;
+            let entries = self.entries(ctx, round, predictions)?;
             let used: Vec<&LikelihoodTable> = candidates
                 .iter()
                 .filter_map(|&candidate| tables.get(candidate))
