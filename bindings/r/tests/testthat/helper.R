@@ -38,3 +38,16 @@ subset_to <- function(RCTD, n) {
   made@internal_vars$sigma <- RCTD@internal_vars$sigma
   made
 }
+
+# Runs work() and sends this process Ctrl-C when the first progress of `stage` (NULL = any) is told: it arrives while
+# the engine works, however fast the machine is. `sent`: file for the time it was sent.
+interrupted_at <- function(stage, work, sent = tempfile()) {
+  begun <- FALSE
+  old <- options(cytosol.progress_interval_ms = 0L, cytosol.progress = function(now, ...) {
+    if (begun || !(is.null(stage) || identical(now, stage))) return()
+    begun <<- TRUE
+    system(sprintf("(date +%%s.%%N > %s; kill -INT %d) &", sent, Sys.getpid()))
+  })
+  on.exit(options(old))
+  tryCatch(work(), interrupt = function(e) "interrupted")
+}

@@ -59,8 +59,7 @@ test_that("Ctrl-C ends the work soon, and the object works on", {
   RCTD <- quietly(fitBulk(create.RCTD(tissue$puck, tissue$reference, max_cores = 1)))
   RCTD@internal_vars$sigma <- 0.3
   sent <- tempfile()
-  system(sprintf("(sleep 0.6; date +%%s.%%N > %s; kill -INT %d) &", sent, Sys.getpid()))
-  outcome <- tryCatch(fitPixels(RCTD, "doublet"), interrupt = function(e) "interrupted")
+  outcome <- interrupted_at("fit_pixels", function() fitPixels(RCTD, "doublet"), sent)
   ended <- as.numeric(Sys.time())
   expect_identical(outcome, "interrupted")
   expect_lt(ended - as.numeric(readLines(sent)), 0.3)
