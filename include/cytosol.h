@@ -1826,9 +1826,10 @@ cyto_status cyto_deseq_estimate_size_factors(const struct cyto_context *ctx,
                                              struct cyto_error **err);
 
 /**
- * Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
- * "glmGamPoi"), "mode" ("exact", "fast"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp",
- * "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var".
+ * Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean"),
+ * "mode" ("exact"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter",
+ * "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var". "glmGamPoi" and "fast" are not built yet:
+ * `CYTO_UNSUPPORTED`.
  */
 CYTO_API
 cyto_status cyto_deseq_estimate_dispersions(const struct cyto_context *ctx,

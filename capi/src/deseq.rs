@@ -279,9 +279,10 @@ pub extern "C" fn cyto_deseq_estimate_size_factors(
     })
 }
 
-/// Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
-/// "glmGamPoi"), "mode" ("exact", "fast"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp",
-/// "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var".
+/// Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean"),
+/// "mode" ("exact"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter",
+/// "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var". "glmGamPoi" and "fast" are not built yet:
+/// `CYTO_UNSUPPORTED`.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_estimate_dispersions(
     ctx: Option<&cyto_context>,

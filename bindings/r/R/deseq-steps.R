@@ -7,7 +7,7 @@
 #'
 #' @param object a [DESeqDataSet-class].
 #' @param test `"Wald"`: each coefficient against 0; `"LRT"`: the design against `reduced`.
-#' @param fitType trend of the dispersions: `"parametric"`, `"local"`, `"mean"` or `"glmGamPoi"`.
+#' @param fitType trend of the dispersions: `"parametric"`, `"local"` or `"mean"`; `"glmGamPoi"` is not built yet, an error.
 #' @param sfType how size factors are estimated: `"ratio"`, `"poscounts"` or `"iterate"`.
 #' @param betaPrior whether coefficients are shrunken in the test itself, as old versions of DESeq2 did; [lfcShrink()]
 #'   does it afterwards.
@@ -252,7 +252,7 @@ nbinomLRT <- function(object, full = design(object), reduced, betaTol = 1e-8, ma
   object <- as_dds(object, caller)
   only(useQR, TRUE, "useQR", caller)
   if (one_of(type, c("DESeq2", "glmGamPoi"), "type", caller) == "glmGamPoi")
-    refuse(caller, "type = \"glmGamPoi\" is part of DESeq(fitType = \"glmGamPoi\")", argument = "type", kind = "unsupported")
+    refuse(caller, "type = \"glmGamPoi\" is not supported; must be \"DESeq2\"", argument = "type", kind = "unsupported")
   if (missing(reduced)) refuse(caller, "reduced, the smaller model, is missing", argument = "reduced")
   options <- list(beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller), min_mu = minmu,
                   keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller))
