@@ -175,6 +175,15 @@ pub(crate) fn append_numbers(kind: NumberKind, values: &[f64], out: &mut Vec<u8>
     }
 }
 
+/// 2^52: added to a smaller non-negative number it leaves the integer part in the low bits.
+pub(crate) const TWO_52: f64 = 4_503_599_627_370_496.0;
+
+/// A whole number from 0 to below 2^32 as an integer; without the checks of a cast.
+#[inline(always)]
+pub(crate) fn whole(value: f64) -> u32 {
+    (value + TWO_52).to_bits() as u32
+}
+
 /// Appends indices as integers of this kind, little-endian.
 pub(crate) fn append_index_bytes(kind: NumberKind, values: &[u32], out: &mut Vec<u8>) {
     let first = out.len();

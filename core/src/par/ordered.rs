@@ -112,9 +112,10 @@ where
                     }
                     let outcome = catch_unwind(AssertUnwindSafe(|| {
                         let mut scratch = pop(spare).unwrap_or_else(workspace);
-                        let result = work(&mut scratch, block);
+                        let result = work(&mut scratch, block)?;
+                        // Of work that failed there may be something left in it.
                         push(spare, scratch);
-                        result
+                        Ok(result)
                     }));
                     // The receiver is gone only when the call has already failed.
                     let _ = send.send((number, outcome));

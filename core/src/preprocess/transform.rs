@@ -15,6 +15,7 @@ use std::sync::Arc;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::data::RowReader;
+use crate::data::numbers::whole;
 use crate::stats::vector_math::ln_1p;
 
 /// Type in which transformed values are stored.
@@ -83,7 +84,7 @@ impl Transform {
         cache.values.extend((0..n_counts).map(|count| count as f64));
         one.each(cache.arch, &mut cache.values);
         for value in &mut row.values {
-            *value = cache.values[*value as usize];
+            *value = cache.values[whole(*value) as usize];
         }
     }
 

@@ -5,7 +5,7 @@
 
 use pulp::{Arch, Simd, WithSimd, as_arrays};
 
-use crate::data::numbers::{NumberKind, append_f64, append_u32};
+use crate::data::numbers::{NumberKind, TWO_52, append_f64, append_u32, whole};
 use crate::error::{Error, Reason, Result};
 
 /// Numbers as they are stored, little-endian.
@@ -17,11 +17,11 @@ pub(crate) struct Stored {
 
 #[derive(Debug, Clone)]
 enum Form {
-    /// Where each row's entries begin (one more than there are rows), the genes, and the position
-    /// of the first entry in the whole matrix.
+    /// Where each row's entries begin (one more than there are rows), the genes where they were read,
+    /// and the position of the first entry in the whole matrix.
     Sparse {
         starts: Vec<usize>,
-        genes: Stored,
+        genes: Option<Stored>,
         position: u64,
     },
     #[cfg_attr(
@@ -59,8 +59,33 @@ impl RowBlock {
             values,
             form: Form::Sparse {
                 starts,
-                genes,
+                genes: Some(genes),
                 position,
+            },
+        }
+    }
+
+    /// Sparse rows without their genes; [`RowReader::read_stored`] alone reads them.
+    #[cfg_attr(
+        not(feature = "hdf5"),
+        allow(dead_code, reason = "only files are read in part")
+    )]
+    pub(crate) fn values_only(
+        name: &std::sync::Arc<str>,
+        first_row: usize,
+        n_genes: usize,
+        starts: Vec<usize>,
+        values: Stored,
+    ) -> Self {
+        RowBlock {
+            first_row,
+            n_genes,
+            name: name.clone(),
+            values,
+            form: Form::Sparse {
+                starts,
+                genes: None,
+                position: 0,
             },
         }
     }
@@ -101,10 +126,12 @@ impl RowBlock {
         &self.values.bytes
     }
 
-    /// The genes of all entries, as stored; `None` for dense rows.
+    /// The genes of all entries, as stored; `None` for dense rows, and where they were not read.
     pub(crate) fn gene_bytes(&self) -> Option<(NumberKind, &[u8])> {
         match &self.form {
-            Form::Sparse { genes, .. } => Some((genes.kind, &genes.bytes)),
+            Form::Sparse { genes, .. } => {
+                genes.as_ref().map(|genes| (genes.kind, &genes.bytes[..]))
+            }
             Form::Dense { .. } => None,
         }
     }
@@ -113,7 +140,7 @@ impl RowBlock {
     #[cfg(feature = "hdf5")]
     pub(crate) fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
         let genes = match self.form {
-            Form::Sparse { genes, .. } => Some(genes.bytes),
+            Form::Sparse { genes, .. } => genes.map(|genes| genes.bytes),
             Form::Dense { .. } => None,
         };
         genes.into_iter().chain([self.values.bytes])
@@ -298,9 +325,6 @@ impl Facts {
     }
 }
 
-/// 2^52.
-const TWO_52: f64 = 4_503_599_627_370_496.0;
-
 /// Whether numbers ascend, each once, and the largest of them.
 #[inline(always)]
 fn order_of(genes: &[u32]) -> (bool, u32) {
@@ -320,6 +344,18 @@ impl WithSimd for Look<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Facts {
         Facts::of(self.0)
+    }
+}
+
+/// Appends whole numbers as integers, for the vector units at hand.
+struct Whole<'a>(&'a [f64], &'a mut Vec<u32>);
+
+impl WithSimd for Whole<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.1.extend(self.0.iter().map(|&value| whole(value)));
     }
 }
 
@@ -393,6 +429,14 @@ impl RowReader {
         self.note(block, row, &facts)
     }
 
+    /// The values as integers, in place of what `out` holds; for rows that are [whole](Self::is_whole) and
+    /// whose [largest](Self::largest) value is below 2^32.
+    pub(crate) fn whole_values(&self, out: &mut Vec<u32>) {
+        out.clear();
+        out.reserve(self.values.len());
+        self.arch.dispatch(Whole(&self.values, out));
+    }
+
     fn facts(&self) -> Facts {
         self.arch.dispatch(Look(&self.values))
     }
@@ -403,9 +447,14 @@ impl RowReader {
             return Ok((true, Facts::default()));
         };
         let (lo, hi) = (starts[row], starts[row + 1]);
-        let (g, v) = (genes.kind.size(), block.values.kind.size());
-        let gene_bytes = &genes.bytes[lo * g..hi * g];
+        let v = block.values.kind.size();
         let value_bytes = &block.values.bytes[lo * v..hi * v];
+        let Some(genes) = genes else {
+            append_f64(block.values.kind, value_bytes, &mut self.values);
+            return Ok((true, self.facts()));
+        };
+        let g = genes.kind.size();
+        let gene_bytes = &genes.bytes[lo * g..hi * g];
         let load = Load {
             genes: (genes.kind, gene_bytes, &mut self.genes),
             values: (block.values.kind, value_bytes, &mut self.values),
@@ -491,12 +540,14 @@ impl RowReader {
             return Ok(());
         }
         let at = self.values.iter().position(|v| !v.is_finite()).unwrap_or(0);
-        Err(invalid_value(
-            &block.name,
-            block.first_row + row,
-            self.genes[at] as usize,
-            self.values[at],
-        ))
+        let (row, value) = (block.first_row + row, self.values[at]);
+        match self.genes.get(at) {
+            Some(&gene) => Err(invalid_value(&block.name, row, gene as usize, value)),
+            None => Err(Error::data(format!(
+                "{}[row {row}]: {value} is not a finite number, and was one before: the file is being changed",
+                block.name
+            ))),
+        }
     }
 }
 

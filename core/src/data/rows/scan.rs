@@ -94,7 +94,8 @@ impl Scan<'_> {
         work: impl Fn(&mut W, &mut P, &RowBlock) -> Result<()> + Sync,
         mut merge: impl FnMut(Range<usize>, P) -> Result<()>,
     ) -> Result<()> {
-        self.run_tasks(ctx, workspace, partial, work, Ok, |results| {
+        let seal = |_: &mut W, results| Ok(results);
+        self.run_tasks(ctx, workspace, partial, work, seal, |results| {
             for (rows, result) in results {
                 merge(rows, result)?;
             }
@@ -103,7 +104,7 @@ impl Scan<'_> {
     }
 
     /// [`run`](Self::run) with one result for each task: `seal` makes it, on the worker, from the
-    /// results of consecutive blocks.
+    /// results of consecutive blocks and from what their work left in the worker's memory.
     ///
     /// # Errors
     /// As `run`.
@@ -113,7 +114,7 @@ impl Scan<'_> {
         workspace: impl Fn() -> W + Sync,
         partial: impl Fn(Range<usize>) -> P + Sync,
         work: impl Fn(&mut W, &mut P, &RowBlock) -> Result<()> + Sync,
-        seal: impl Fn(Vec<(Range<usize>, P)>) -> Result<R> + Sync,
+        seal: impl Fn(&mut W, Vec<(Range<usize>, P)>) -> Result<R> + Sync,
         mut merge: impl FnMut(R) -> Result<()>,
     ) -> Result<()> {
         let per_task = self.blocks_per_task(ctx);
@@ -144,7 +145,8 @@ impl Scan<'_> {
                 }
                 worker.rows.forget();
                 let n_rows: usize = results.iter().map(|(rows, _)| rows.len()).sum();
-                Ok((seal(results)?, n_rows as u64, task.bytes))
+                let sealed = seal(&mut worker.own, results)?;
+                Ok((sealed, n_rows as u64, task.bytes))
             },
             |(result, n_rows, bytes)| {
                 merge(result)?;

@@ -76,6 +76,7 @@ pub fn normalize_total_file(
         kind: Some(stored_kind(sizes.precision)),
         canonical: seen.n_merged > 0,
         codec: output.codec(),
+        is_checked: true,
         read: options.normalize.read,
         ..EditPlan::default()
     };
@@ -185,6 +186,7 @@ pub fn log1p_file(
         kind: Some(stored_kind(precision)),
         canonical: seen.n_merged > 0,
         codec: output.codec(),
+        is_checked: options.read.sum_duplicates,
         read: options.read,
         ..EditPlan::default()
     };

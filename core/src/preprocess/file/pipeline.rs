@@ -425,6 +425,7 @@ impl Job<'_> {
             kind: Some(stored_kind(transform.precision)),
             canonical: report.seen.n_merged > 0,
             codec: self.output.codec(),
+            is_checked: true,
             read: self.options.normalize.read,
         };
         let place = Place {

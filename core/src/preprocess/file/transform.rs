@@ -29,6 +29,10 @@ impl EditValues for TransformEdit<'_> {
         self.moments.map(|(_, n)| MomentPart::new(n))
     }
 
+    fn looks_at_genes(&self) -> bool {
+        self.moments.is_some()
+    }
+
     fn part_bytes(&self) -> u64 {
         self.moments.map_or(0, |(_, n)| 24 * n as u64)
     }

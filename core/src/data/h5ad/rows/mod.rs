@@ -11,7 +11,7 @@ use std::path::Path;
 use hdf5::Group;
 
 pub(crate) use dense::DenseRows;
-pub(crate) use sparse::SparseRows;
+pub(crate) use sparse::{SparseRows, SparseValues};
 
 use super::array::NumberArray;
 use super::encoding::{encoding_of, exists, missing_key};

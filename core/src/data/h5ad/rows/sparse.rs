@@ -71,6 +71,82 @@ impl SparseRows {
     pub(crate) fn pointers(&self) -> &[u64] {
         &self.indptr
     }
+
+    fn n_entries(&self, rows: Range<usize>) -> u64 {
+        self.indptr[rows.end] - self.indptr[rows.start]
+    }
+
+    /// Where the entries of each of these rows begin, counted from the first.
+    fn starts(&self, rows: &Range<usize>) -> Vec<usize> {
+        let first = self.indptr[rows.start];
+        let starts = self.indptr[rows.start..=rows.end].iter();
+        starts.map(|p| (p - first) as usize).collect()
+    }
+}
+
+fn stored(array: &NumberArray, bytes: Vec<u8>) -> Stored {
+    Stored {
+        kind: array.decoded_kind(),
+        bytes,
+    }
+}
+
+/// The values of a compressed matrix, in rows without genes: half of the reading, for work that looks at
+/// values alone.
+#[derive(Debug)]
+pub(crate) struct SparseValues<'a>(pub(crate) &'a SparseRows);
+
+impl RowSource for SparseValues<'_> {
+    fn n_cells(&self) -> usize {
+        self.0.n_cells()
+    }
+
+    fn n_genes(&self) -> usize {
+        self.0.n_genes()
+    }
+
+    fn kind(&self) -> NumberKind {
+        self.0.kind()
+    }
+
+    fn layout(&self) -> MatrixLayout {
+        self.0.layout()
+    }
+
+    fn bytes(&self, rows: Range<usize>) -> u64 {
+        self.0.n_entries(rows) * self.0.data.kind().size() as u64
+    }
+
+    fn grain(&self) -> u64 {
+        CHUNKS_PER_TASK * self.0.data.piece_bytes()
+    }
+
+    fn overhead(&self) -> u64 {
+        2 * self.0.data.piece_bytes()
+    }
+
+    fn is_lazy(&self) -> bool {
+        self.0.data.is_fast()
+    }
+
+    fn fetch<'a>(&'a self, ctx: &Context, rows: Range<usize>) -> Result<PendingRows<'a>> {
+        let of = self.0;
+        check_range(&rows, of.n_cells())?;
+        of.data.check_budget(ctx.memory_budget() / 4)?;
+        let data = of
+            .data
+            .fetch_range(of.indptr[rows.start]..of.indptr[rows.end])?;
+        Ok(Box::new(move |scratch| {
+            let values = of.data.decode_range(&mut scratch.pieces, data)?;
+            Ok(RowBlock::values_only(
+                &of.name,
+                rows.start,
+                of.n_minor,
+                of.starts(&rows),
+                stored(&of.data, values),
+            ))
+        }))
+    }
 }
 
 impl RowSource for SparseRows {
@@ -91,8 +167,7 @@ impl RowSource for SparseRows {
     }
 
     fn bytes(&self, rows: Range<usize>) -> u64 {
-        let n = self.indptr[rows.end] - self.indptr[rows.start];
-        n * (self.indices.kind().size() + self.data.kind().size()) as u64
+        self.n_entries(rows) * (self.indices.kind().size() + self.data.kind().size()) as u64
     }
 
     fn grain(&self) -> u64 {
@@ -118,19 +193,12 @@ impl RowSource for SparseRows {
         Ok(Box::new(move |scratch| {
             let genes = self.indices.decode_range(&mut scratch.pieces, indices)?;
             let values = self.data.decode_range(&mut scratch.pieces, data)?;
-            let starts = self.indptr[rows.start..=rows.end]
-                .iter()
-                .map(|p| (p - range.start) as usize);
-            let stored = |array: &NumberArray, bytes| Stored {
-                kind: array.decoded_kind(),
-                bytes,
-            };
             Ok(RowBlock::sparse(
                 &self.name,
                 rows.start,
                 self.n_minor,
                 (
-                    starts.collect(),
+                    self.starts(&rows),
                     stored(&self.indices, genes),
                     stored(&self.data, values),
                 ),

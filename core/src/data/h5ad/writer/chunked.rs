@@ -110,8 +110,8 @@ impl<'a> ChunkedWriter<'a> {
         self.shape
     }
 
-    /// Stores the next piece.
-    pub(crate) fn put(&mut self, run: Run) -> Result<()> {
+    /// Stores the next piece, and gives its memory back.
+    pub(crate) fn put(&mut self, run: Run) -> Result<Vec<u8>> {
         if run.first != self.done {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -127,13 +127,14 @@ impl<'a> ChunkedWriter<'a> {
             self.done = (number + 1) * self.shape.units;
             self.store(number, plain, encoded.as_ref())?;
         }
-        self.append(tail)
+        self.append(tail)?;
+        Ok(run.bytes)
     }
 
     /// Stores bytes that no worker has cut.
     pub(crate) fn put_bytes(&mut self, bytes: Vec<u8>) -> Result<()> {
         let run = self.shape.cut(self.done, bytes)?;
-        self.put(run)
+        self.put(run).map(drop)
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {

@@ -10,7 +10,7 @@
 use hdf5::Group;
 
 use super::super::input::H5adFile;
-use super::super::rows::{SparseRows, StoredMatrix};
+use super::super::rows::{SparseRows, SparseValues, StoredMatrix};
 use super::codec::Codec;
 use super::element::Elements;
 use super::entries::{Sink, write_rows};
@@ -47,6 +47,10 @@ pub(crate) trait EditValues: Sync {
     fn cache(&self) -> Self::Cache;
     /// Empty result.
     fn part(&self) -> Self::Part;
+    /// Whether [`of_cell`](Self::of_cell) looks at `row.genes`.
+    fn looks_at_genes(&self) -> bool {
+        true
+    }
     /// Bytes of a result.
     fn part_bytes(&self) -> u64 {
         0
@@ -87,6 +91,8 @@ pub(crate) struct EditPlan<'a> {
     pub canonical: bool,
     /// Encoding of the chunks, where it changes.
     pub codec: Option<Codec>,
+    /// Whether a pass before this one has read and checked every entry.
+    pub is_checked: bool,
     /// How rows are read.
     pub read: ReadOptions,
 }
@@ -273,6 +279,13 @@ impl<E: EditValues> Job<'_, E> {
             let dataset = old.dataset(member).map_err(failed)?;
             dataset.copy_to(&group, member).map_err(failed)?;
         }
+        let whole: &dyn RowSource = source;
+        let values_alone = SparseValues(source);
+        let reads_genes = !self.plan.is_checked || self.edit.looks_at_genes();
+        let rows = match layout {
+            MatrixLayout::Csr if !reads_genes => &values_alone,
+            _ => whole,
+        };
         let pointers = source.pointers();
         let total = pointers.last().copied().unwrap_or(0);
         let mut values = place.elements.begin_vector(&group, "data", total, form)?;
@@ -280,7 +293,7 @@ impl<E: EditValues> Job<'_, E> {
         let stage = place.ctx.stage("write_values", source.n_cells() as u64)?;
         write_rows(
             place.ctx,
-            (source, &stage),
+            (rows, &stage),
             Sink {
                 indices: None,
                 values: (&mut values, shape, form.kind),

@@ -7,6 +7,7 @@
 //! Memory: two copies of the rows of the tasks in flight, within a quarter of the budget.
 
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::chunked::{ChunkShape, ChunkedWriter, Run};
 use crate::context::{Context, Stage};
@@ -38,6 +39,19 @@ pub(crate) struct RowsOut {
 }
 
 impl RowsOut {
+    /// Makes room for this many bytes of values more.
+    fn reserve(&mut self, spare: &Spare, value_bytes: usize) {
+        if self.values.capacity() == 0 {
+            self.values = spare.take();
+        }
+        self.values.reserve(value_bytes);
+        if let Some((_, bytes)) = &mut self.indices {
+            if bytes.capacity() == 0 {
+                *bytes = spare.take();
+            }
+        }
+    }
+
     /// Adds the entries of a row.
     pub(crate) fn push(&mut self, genes: &[u32], values: &[f64]) {
         if let Some((kind, bytes)) = &mut self.indices {
@@ -77,44 +91,42 @@ pub(crate) fn write_rows<W: Send, P: Send>(
     scan.copies = 3;
     scan.least = 2 * CHUNKS_PER_TASK * chunk;
     let starts = sink.starts;
+    let spare = Spare::default();
     scan.run_tasks(
         ctx,
-        workspace,
-        |rows| {
+        || {
             let out = RowsOut {
                 indices: index_shape.map(|(_, kind)| (kind, Vec::new())),
                 kind,
                 values: Vec::new(),
                 dense: Vec::new(),
             };
-            (partial(rows), out)
+            (workspace(), out)
         },
-        |own, (partial, out), block| work(own, partial, out, block),
-        |results| {
-            let first = results.first().map_or(0, |(rows, _)| starts(rows.start));
-            let mut parts = Vec::with_capacity(results.len());
-            let (mut index_bytes, mut value_bytes) = (Vec::new(), Vec::new());
-            for (rows, (partial, out)) in results {
-                parts.push((rows, partial));
-                append(&mut value_bytes, out.values);
-                if let Some((_, bytes)) = out.indices {
-                    append(&mut index_bytes, bytes);
+        &partial,
+        |(own, out), partial, block| {
+            let n = starts(block.first_row() + block.n_rows()) - starts(block.first_row());
+            out.reserve(&spare, n as usize * value_shape.unit_bytes);
+            work(own, partial, out, block)
+        },
+        |(_, out), parts| {
+            let first = parts.first().map_or(0, |(rows, _)| starts(rows.start));
+            let values = value_shape.cut(first, std::mem::take(&mut out.values))?;
+            let indices = match (index_shape, &mut out.indices) {
+                (Some((shape, _)), Some((_, bytes))) => {
+                    Some(shape.cut(first, std::mem::take(bytes))?)
                 }
-            }
-            let values = value_shape.cut(first, value_bytes)?;
-            let indices = match index_shape {
-                Some((shape, _)) => Some(shape.cut(first, index_bytes)?),
-                None => None,
+                _ => None,
             };
             Ok((parts, values, indices))
         },
-        |(parts, run, index_run): (_, Run, Option<Run>)| {
+        |(parts, run, index_run): (Vec<_>, Run, Option<Run>)| {
             let before = values.stored;
-            values.put(run)?;
+            spare.give(values.put(run)?);
             stage.add_written(values.stored - before);
             if let (Some(writer), Some(run)) = (indices.as_mut(), index_run) {
                 let before = writer.stored;
-                writer.put(run)?;
+                spare.give(writer.put(run)?);
                 stage.add_written(writer.stored - before);
             }
             for (rows, part) in parts {
@@ -125,10 +137,21 @@ pub(crate) fn write_rows<W: Send, P: Send>(
     )
 }
 
-fn append(all: &mut Vec<u8>, bytes: Vec<u8>) {
-    if all.is_empty() {
-        *all = bytes;
-    } else {
-        all.extend_from_slice(&bytes);
+/// Memory of pieces that are in the file: the kernel need not clear fresh pages for every piece.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    fn give(&self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        self.lock().push(bytes);
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.lock().pop().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
