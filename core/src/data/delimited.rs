@@ -102,10 +102,55 @@ pub struct CountsTable {
 /// Reads counts written as genes x cells: a header of cell names, then one line a gene, its name
 /// first (spacexr's `counts.csv`).
 ///
+/// Memory: 8 bytes a count that is not zero, twice.
+///
 /// # Errors
 /// `UnsupportedFormat` for a line of the wrong width or a field that is no number; `InvalidData`,
 /// reason `InvalidValue`, for a number that is no count.
 pub fn read_counts_csv(path: &Path) -> Result<CountsTable> {
+    let mut by_gene = ByGene::default();
+    let names = read_genes(path, |counts| by_gene.push(counts))?;
+    Ok(CountsTable {
+        counts: by_gene.by_cell(names.cells.len())?,
+        cells: names.cells,
+        genes: names.genes,
+    })
+}
+
+/// All counts as [`read_dense_counts`] finds them.
+#[derive(Debug)]
+pub struct DenseCounts {
+    /// Genes x samples, a gene's counts together.
+    pub counts: Vec<u32>,
+    /// Sample names: the header.
+    pub samples: Vec<String>,
+    /// Gene names: the first column.
+    pub genes: Vec<String>,
+}
+
+/// Reads the same as [`read_counts_csv`] with the zeros, for tables of few columns.
+///
+/// Memory: 4 bytes a count.
+///
+/// # Errors
+/// As [`read_counts_csv`].
+pub fn read_dense_counts(path: &Path) -> Result<DenseCounts> {
+    let mut all = Vec::new();
+    let names = read_genes(path, |counts| all.extend_from_slice(counts))?;
+    Ok(DenseCounts {
+        counts: all,
+        samples: names.cells,
+        genes: names.genes,
+    })
+}
+
+struct Names {
+    cells: Vec<String>,
+    genes: Vec<String>,
+}
+
+/// Runs over the lines of a table of counts: `take` gets the counts of one gene after the other.
+fn read_genes(path: &Path, mut take: impl FnMut(&[u32])) -> Result<Names> {
     let mut text = open_text(path)?;
     let delimiter = sniff_delimiter(path, &mut text)?;
     let mut reader = ReaderBuilder::new()
@@ -127,13 +172,13 @@ pub fn read_counts_csv(path: &Path) -> Result<CountsTable> {
     for field in &record {
         cells.push(utf8(path, field)?);
     }
-    let mut by_gene = ByGene::default();
+    let (mut genes, mut counts) = (Vec::new(), Vec::new());
     while reader
         .read_byte_record(&mut record)
         .map_err(|e| csv_error(path, e))?
     {
         // All lines are as long as the first; with R's write.table the header is one shorter.
-        if by_gene.genes.is_empty() && record.len() == cells.len() && !cells.is_empty() {
+        if genes.is_empty() && record.len() == cells.len() && !cells.is_empty() {
             cells.remove(0);
         }
         if record.len() != cells.len() + 1 {
@@ -144,50 +189,50 @@ pub fn read_counts_csv(path: &Path) -> Result<CountsTable> {
                 cells.len() + 1,
             ));
         }
-        by_gene.push(path, &record)?;
+        counts.clear();
+        for cell in 0..cells.len() {
+            counts.push(count_in(path, &record, (genes.len(), cell))?);
+        }
+        take(&counts);
+        genes.push(utf8(path, &record[0])?);
     }
-    if by_gene.genes.is_empty() {
+    if genes.is_empty() {
         return Err(Error::format(path, "holds no genes below its header"));
     }
-    let counts = by_gene.by_cell(cells.len())?;
-    Ok(CountsTable {
-        counts,
-        cells,
-        genes: by_gene.genes,
-    })
+    Ok(Names { cells, genes })
+}
+
+/// The count of a cell on the line of a gene.
+fn count_in(path: &Path, record: &ByteRecord, (gene, cell): (usize, usize)) -> Result<u32> {
+    let field = &record[cell + 1];
+    let value = number(field).ok_or_else(|| {
+        let line = record.position().map_or(0, csv::Position::line);
+        let field = String::from_utf8_lossy(field);
+        Error::format(
+            path,
+            format!("line {line}, field {}: {field:?} is not a number", cell + 2),
+        )
+    })?;
+    count_of(value).ok_or_else(|| invalid_count(cell, gene, value).with_file(path))
 }
 
 /// Non-zero counts in the order of the file.
 #[derive(Default)]
 struct ByGene {
-    genes: Vec<String>,
     ends: Vec<usize>,
     cells: Vec<u32>,
     counts: Vec<u32>,
 }
 
 impl ByGene {
-    fn push(&mut self, path: &Path, record: &ByteRecord) -> Result<()> {
-        let gene = self.genes.len();
-        for (cell, field) in record.iter().skip(1).enumerate() {
-            let value = number(field).ok_or_else(|| {
-                let line = record.position().map_or(0, csv::Position::line);
-                let field = String::from_utf8_lossy(field);
-                Error::format(
-                    path,
-                    format!("line {line}, field {}: {field:?} is not a number", cell + 2),
-                )
-            })?;
-            let count =
-                count_of(value).ok_or_else(|| invalid_count(cell, gene, value).with_file(path))?;
+    fn push(&mut self, counts: &[u32]) {
+        for (cell, &count) in counts.iter().enumerate() {
             if count > 0 {
                 self.cells.push(cell as u32);
                 self.counts.push(count);
             }
         }
-        self.genes.push(utf8(path, &record[0])?);
         self.ends.push(self.cells.len());
-        Ok(())
     }
 
     fn by_cell(&self, n_cells: usize) -> Result<Csr> {
@@ -195,7 +240,7 @@ impl ByGene {
         for &cell in &self.cells {
             per_cell[cell as usize] += 1;
         }
-        let mut sort = CellSort::new(self.genes.len(), per_cell)?;
+        let mut sort = CellSort::new(self.ends.len(), per_cell)?;
         let mut start = 0;
         for (gene, &end) in self.ends.iter().enumerate() {
             for entry in start..end {
@@ -426,6 +471,9 @@ mod tests {
             assert_eq!(read.cells, ["c1", "c2"]);
             assert_eq!(read.genes, ["A", "B", "C"]);
             assert_eq!(read.counts, want);
+            let dense = with_file(text, read_dense_counts).expect("read");
+            assert_eq!(dense.counts, [0, 5, 2, 0, 1, 3]);
+            assert_eq!((dense.samples, dense.genes), (read.cells, read.genes));
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use cytosol::data::delimited::{CountsTable, TableOptions, read_counts_csv, read_table};
+use cytosol::data::delimited::{DenseCounts, TableOptions, read_dense_counts, read_table};
 use cytosol::data::htseq::read_htseq;
 use cytosol::data::{Column, Table};
 use cytosol::deseq::{Counts, StridedView};
-use cytosol::{Error, ErrorKind, Reason, Result};
+use cytosol::{Error, Reason, Result};
 
 /// Counts and what names them.
 pub struct Read {
@@ -25,30 +25,15 @@ pub struct Read {
 /// # Errors
 /// Those of the reader, naming file and line.
 pub fn read_table_of_counts(path: &Path) -> Result<Read> {
-    let CountsTable {
+    let DenseCounts {
         counts,
-        cells,
+        samples,
         genes,
-    } = read_counts_csv(path).map_err(|e| of_counts(e, path))?;
-    let (n, m) = (genes.len(), cells.len());
-    let mut values = Vec::new();
-    values
-        .try_reserve_exact(n.saturating_mul(m))
-        .map_err(|e| Error::new(ErrorKind::OutOfMemory, format!("{n} x {m} counts: {e}")))?;
-    values.resize(n * m, 0_u32);
-    for (sample, bounds) in counts.offsets().windows(2).enumerate() {
-        let entries = bounds[0]..bounds[1];
-        for (&gene, &count) in counts.genes()[entries.clone()]
-            .iter()
-            .zip(&counts.counts()[entries])
-        {
-            values[gene as usize * m + sample] = count;
-        }
-    }
+    } = read_dense_counts(path).map_err(|e| of_counts(e, path))?;
     Ok(Read {
-        counts: Counts::dense(values, n, m)?,
+        counts: Counts::dense(counts, genes.len(), samples.len())?,
         genes,
-        samples: cells,
+        samples,
         lengths: None,
     })
 }

@@ -161,14 +161,8 @@ impl Problem<'_> {
             }
             let (mu, value) = (&mut ws.mu[..m], &mut ws.value[..m]);
             let (slope, curvature) = (&mut ws.slope[..m], &mut ws.curvature[..m]);
-            for ((mu, value), &row) in mu
-                .iter_mut()
-                .zip(value.iter_mut())
-                .zip(design.row_of_sample())
-            {
-                *mu = ws.growth[row as usize];
-                *value = ws.eta[row as usize];
-            }
+            design.spread(&ws.growth, mu);
+            design.spread(&ws.eta, value);
             let (counts, scale) = (&gene.counts[..m], &gene.scale[..m]);
             let (alpha, x) = (gene.alpha, 1.0 / gene.alpha);
             for j in 0..m {

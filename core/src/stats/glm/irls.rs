@@ -268,14 +268,8 @@ fn evaluate(design: &DesignRows, gene: &NbGene<'_>, min_mu: f64, ws: &mut NbWork
         }
         let mu = &mut ws.mu[..m];
         let eta = &mut ws.eta[..m];
-        for ((mu, eta), &row) in mu
-            .iter_mut()
-            .zip(eta.iter_mut())
-            .zip(design.row_of_sample())
-        {
-            *mu = ws.exp_of_row[row as usize];
-            *eta = ws.eta_of_row[row as usize];
-        }
+        design.spread(&ws.exp_of_row, mu);
+        design.spread(&ws.eta_of_row, eta);
         let ln_min = libm::log(min_mu);
         let x = 1.0 / gene.alpha;
         let (weight, response, terms) = (
