@@ -78,7 +78,7 @@ steps_in_memory <- function(caller, m, steps, guard, given) {
     given
   }
   values <- list()
-  report <- list(n_cells = n_cells_of(m), n_genes = n_genes_of(m))
+  report <- list(n_cells = as.double(n_cells_of(m)), n_genes = as.double(n_genes_of(m)))
   if (is_asked(steps$qc)) {
     groups <- groups_for(if (is.list(steps$qc)) steps$qc$qc_vars, m, caller)
     own <- if (is.list(steps$qc)) steps$qc[setdiff(names(steps$qc), "qc_vars")]
@@ -101,8 +101,8 @@ steps_in_memory <- function(caller, m, steps, guard, given) {
     if (filter == "filter_cells" && length(batches) > 0) batches$codes <- batches$codes[kept]
     m <- matrix_of(left, NULL, caller)
   }
-  report$n_cells_kept <- n_cells_of(m)
-  report$n_genes_kept <- n_genes_of(m)
+  report$n_cells_kept <- as.double(n_cells_of(m))
+  report$n_genes_kept <- as.double(n_genes_of(m))
   before <- function(step) reading_beside(with(step), normalize_total = steps$normalize_total, log1p = steps$log1p)
   handle <- matrix_step(caller, "transform", m, before(NULL))
   said <- report_of(handle, caller)

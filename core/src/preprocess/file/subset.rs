@@ -78,7 +78,7 @@ pub fn subset_file(
 ) -> Result<()> {
     let file = H5adFile::open(input)?;
     let [n, g] = file.shape()?;
-    for (name, mask, n) in [("obs_mask", cells, n), ("var_mask", genes, g)] {
+    for (name, mask, n) in [("cells", cells, n), ("genes", genes, g)] {
         if let Some(mask) = mask.filter(|mask| mask.len() != n) {
             return Err(Error::argument(
                 name,
