@@ -87,7 +87,8 @@ pp() {
     fi
     export R_LIBS="$root/target/r/lib${R_LIBS:+:$R_LIBS}"
     if have Rscript && Rscript --vanilla -e 'quit(status = !requireNamespace("cytosol", quietly = TRUE))'; then
-        timeout 120 Rscript --vanilla tests/cross/pp.R "$out/in" "$out/pp/R" && as_in_c R || return 1
+        timeout 120 Rscript --vanilla tests/cross/pp.R "$out/in" "$out/pp/R" &&
+            cmp "$out/pp/c/fused.h5ad" "$out/pp/R/fused.h5ad" && as_in_c R || return 1
     else
         told="${told:+$told; }the R package cytosol is not installed (tests/r/run.sh installs it)"
     fi
