@@ -472,7 +472,8 @@ typedef struct cyto_deseq_transformed cyto_deseq_transformed;
 typedef struct cyto_error cyto_error;
 
 /**
- * Counts, cells x genes, of any origin. Readable from several threads.
+ * Counts, cells x genes, of any origin, or other values of a host (`cyto_matrix_values_from_view`). Readable from
+ * several threads.
  */
 typedef struct cyto_matrix cyto_matrix;
 
@@ -1041,7 +1042,7 @@ typedef struct cyto_deseq_input {
 } cyto_deseq_input;
 
 /**
- * Counts in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
+ * A matrix in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
  * the call only.
  */
 typedef struct cyto_pp_input {
@@ -1050,7 +1051,7 @@ typedef struct cyto_pp_input {
      */
     size_t struct_size;
     /**
-     * The counts.
+     * The counts, or other values where the step looks at values as they are.
      */
     const struct cyto_matrix *counts;
     /**
@@ -1245,6 +1246,26 @@ cyto_status cyto_matrix_from_dense_view_copy(const struct cyto_context *ctx,
                                              const struct cyto_dense_view *view,
                                              struct cyto_matrix **out,
                                              struct cyto_error **err);
+
+/**
+ * Values of any sign and fraction in a host's sparse arrays, for the steps of preprocessing that look at values as
+ * they are (log-normalised ones, say): 32-bit floats stay such, as in a file. Borrowed and turned round as in
+ * `cyto_matrix_from_view`. What needs counts refuses such a matrix.
+ */
+CYTO_API
+cyto_status cyto_matrix_values_from_view(const struct cyto_context *ctx,
+                                         const struct cyto_sparse_view *view,
+                                         struct cyto_matrix **out,
+                                         struct cyto_error **err);
+
+/**
+ * As `cyto_matrix_values_from_view`, in a dense array.
+ */
+CYTO_API
+cyto_status cyto_matrix_values_from_dense_view(const struct cyto_context *ctx,
+                                               const struct cyto_dense_view *view,
+                                               struct cyto_matrix **out,
+                                               struct cyto_error **err);
 
 /**
  * Cells of a matrix; 0 for NULL.
@@ -2185,7 +2206,7 @@ cyto_status cyto_pp_highly_variable_genes(const struct cyto_context *ctx,
  * genes; "covariance", "randomized"), "random_state" (0), "mask_var" (a boolean column of `var`; left out =
  * "highly_variable" where there is one; null = all genes), "layer", "key_added", "match_dtype" (false). Arrays
  * "variance", "variance_ratio" (f64), "loadings" (f64, genes x components), "pca_genes" (u32), "pca_mean" (f64, of
- * these genes). Coordinates of the cells are in the output only. Report: "n_comps", "n_genes_used",
+ * these genes), "genes" (text). Coordinates of the cells are in the output only. Report: "n_comps", "n_genes_used",
  * "variance_ratio" (their sum).
  */
 CYTO_API
@@ -2225,8 +2246,8 @@ cyto_status cyto_pp_neighbors(const struct cyto_context *ctx,
 /**
  * Pseudobulk: a file with a row a group of cells and a layer a function. `output` may be NULL. Options: "by" (a
  * column of `obs`, or a list; needed), "func" (["sum"]; "mean", "var", "count_nonzero", "median"), "dof" (1),
- * "layer". Arrays: one of the name of each function (f64, groups x genes), "groups" (text), "group_sizes" (u64),
- * "group_codes" (i32, a cell; -1 where a label is missing); table "groups" with the keys and "n_obs_aggregated".
+ * "layer". Arrays: one of the name of each function (f64, groups x genes), "genes", "groups" (text), "group_sizes"
+ * (u64), "group_codes" (i32, a cell; -1 where a label is missing); table "groups" with the keys and "n_obs_aggregated".
  * Report: "n_groups", "n_genes", "n_cells_without_label".
  */
 CYTO_API
@@ -2319,7 +2340,7 @@ cyto_status cyto_cleanup(cyto_str folder,
                          struct cyto_error **err);
 
 /**
- * Quality control metrics of counts in memory, as `cyto_pp_qc` has them; groups of genes are those of
+ * Quality control metrics of a matrix in memory, as `cyto_pp_qc` has them; groups of genes are those of
  * `input`. Options: "expr_type", "var_type", "percent_top", "log1p", "wide", "canonicalize", "allow_nonfinite".
  */
 CYTO_API
@@ -2330,7 +2351,7 @@ cyto_status cyto_pp_matrix_qc(const struct cyto_context *ctx,
                               struct cyto_error **err);
 
 /**
- * Size factors of counts in memory, as `cyto_pp_normalize_total` has them. Options: "target_sum",
+ * Size factors of a matrix in memory, as `cyto_pp_normalize_total` has them. Options: "target_sum",
  * "exclude_highly_expressed", "max_fraction", "median_over", "canonicalize", "allow_nonfinite".
  */
 CYTO_API
@@ -2341,11 +2362,11 @@ cyto_status cyto_pp_matrix_size_factors(const struct cyto_context *ctx,
                                         struct cyto_error **err);
 
 /**
- * Highly variable genes of counts in memory, as `cyto_pp_highly_variable_genes` has them; labels are batches
+ * Highly variable genes of a matrix in memory, as `cyto_pp_highly_variable_genes` has them; labels are batches
  * and need names of the genes. Options: those of that function, but for "batch_key", "layer", "subset" and those
  * of the output. Flavours that look at logarithms want "normalize_total" (true, or an object with the options of
  * `cyto_pp_matrix_size_factors`) and "log1p" (true, or an object with "base"), which are done on the way; both
- * are off unless named.
+ * are off unless named, for values that are logarithms already, whose base is "log_base" (null = natural).
  */
 CYTO_API
 cyto_status cyto_pp_matrix_highly_variable_genes(const struct cyto_context *ctx,
@@ -2355,7 +2376,7 @@ cyto_status cyto_pp_matrix_highly_variable_genes(const struct cyto_context *ctx,
                                                  struct cyto_error **err);
 
 /**
- * Principal components of counts in memory, as `cyto_pp_pca` has them, of the genes in `mask_var`. Also array
+ * Principal components of a matrix in memory, as `cyto_pp_pca` has them, of the genes in `mask_var`. Also array
  * "scores" (f64, cells x components). Options: "n_comps", "zero_center", "svd_solver", "random_state",
  * "canonicalize", "allow_nonfinite", and "normalize_total" and "log1p" as in
  * `cyto_pp_matrix_highly_variable_genes`.
@@ -2368,7 +2389,7 @@ cyto_status cyto_pp_matrix_pca(const struct cyto_context *ctx,
                                struct cyto_error **err);
 
 /**
- * Pseudobulk of counts in memory, as `cyto_pp_aggregate` has it, by the labels of `input`; the key's column in
+ * Pseudobulk of a matrix in memory, as `cyto_pp_aggregate` has it, by the labels of `input`; the key's column in
  * table "groups" is "label". Options: "func", "dof", "canonicalize", "allow_nonfinite".
  */
 CYTO_API
@@ -2393,6 +2414,58 @@ cyto_status cyto_pp_coordinates_neighbors(const struct cyto_context *ctx,
                                           cyto_str options,
                                           struct cyto_pp_result **out,
                                           struct cyto_error **err);
+
+/**
+ * The cells of a matrix in memory that pass a threshold, with the results and options of `cyto_pp_filter_cells`
+ * but those of the output. The host keeps them.
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_filter_cells(const struct cyto_context *ctx,
+                                        const struct cyto_pp_input *input,
+                                        cyto_str options,
+                                        struct cyto_pp_result **out,
+                                        struct cyto_error **err);
+
+/**
+ * The genes of a matrix in memory that pass a threshold, with the results and options of `cyto_pp_filter_genes`
+ * but those of the output. The host keeps them.
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_filter_genes(const struct cyto_context *ctx,
+                                        const struct cyto_pp_input *input,
+                                        cyto_str options,
+                                        struct cyto_pp_result **out,
+                                        struct cyto_error **err);
+
+/**
+ * Normalised and logarithmic values of a matrix in memory, which stays as it is. Options: "normalize_total" and
+ * "log1p" as in `cyto_pp_matrix_highly_variable_genes`, at least one of them; "canonicalize", "allow_nonfinite".
+ * Arrays "x_indptr" (u64), "x_indices" (u32), "x_values" (f64): cells x genes compressed by cell, genes ascending,
+ * no zeros stored; values are those of a file (32-bit floats for counts and such values, exactly, in 64 bits).
+ * With "normalize_total" also the arrays and facts of `cyto_pp_matrix_size_factors`.
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_transform(const struct cyto_context *ctx,
+                                     const struct cyto_pp_input *input,
+                                     cyto_str options,
+                                     struct cyto_pp_result **out,
+                                     struct cyto_error **err);
+
+/**
+ * Values of a matrix in memory with genes scaled to unit variance. `mask_obs` has a flag for each of the `n_mask_obs`
+ * cells: those with 0 are neither looked at nor changed; NULL with 0 looks at all. Options: "zero_center" (true),
+ * "max_value", "canonicalize", "allow_nonfinite", and "normalize_total" and "log1p" as in
+ * `cyto_pp_matrix_highly_variable_genes`. Arrays "gene_mean", "gene_std" (f64); centred values are array "x" (f64,
+ * cells x genes), others those of `cyto_pp_matrix_transform`. Report: "n_genes".
+ */
+CYTO_API
+cyto_status cyto_pp_matrix_scale(const struct cyto_context *ctx,
+                                 const struct cyto_pp_input *input,
+                                 const uint8_t *mask_obs,
+                                 size_t n_mask_obs,
+                                 cyto_str options,
+                                 struct cyto_pp_result **out,
+                                 struct cyto_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,4 +1,4 @@
-//! `cyto_matrix`: counts from a host's arrays, without a copy, or with one.
+//! `cyto_matrix`: counts, or other values, from a host's arrays, without a copy, or with one.
 //!
 //! The handle of a view borrows the host's arrays: they must stay alive and unchanged until the handle *and
 //! everything made from it* is freed. `_copy` ends that duty when it returns.
@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, TryLockError};
 use engine::data::matrix::{
     Csr, DenseView, IndexArray, IndexBase, Layout, Orientation, SparseView, ValueArray,
 };
-use engine::data::{CellBlocks, CountBlock};
+use engine::data::rows::CountRows;
+use engine::data::{CellBlocks, CountBlock, RowSource};
 use engine::{Context, Error, ErrorKind, Result};
 use safer_ffi::{derive_ReprC, prelude::repr_c};
 
@@ -122,7 +123,8 @@ unsafe impl Sized_ for cyto_dense_view {
     }
 }
 
-/// Counts, cells x genes, of any origin. Readable from several threads.
+/// Counts, cells x genes, of any origin, or other values of a host (`cyto_matrix_values_from_view`). Readable from
+/// several threads.
 #[derive_ReprC]
 #[repr(opaque)]
 #[allow(non_camel_case_types)]
@@ -134,10 +136,21 @@ pub struct cyto_matrix {
 struct Source {
     n_cells: usize,
     n_genes: usize,
-    /// The host reads it: a second reader is refused, since waiting for the host could be for ever.
-    is_callback: bool,
-    blocks: Mutex<Box<dyn CellBlocks>>,
+    store: Store,
 }
+
+enum Store {
+    Counts {
+        /// The host reads it: a second reader is refused, since waiting for the host could be for ever.
+        is_callback: bool,
+        blocks: Mutex<Box<dyn CellBlocks>>,
+    },
+    /// Values that need not be counts.
+    Values(Arc<dyn RowSource>),
+}
+
+/// Share of entries that counts in memory are taken to have; for the size of blocks only.
+const DENSITY: u64 = 10;
 
 impl cyto_matrix {
     /// A matrix over any source.
@@ -147,9 +160,33 @@ impl cyto_matrix {
             source: Arc::new(Source {
                 n_cells: blocks.n_cells(),
                 n_genes: blocks.n_genes(),
-                is_callback,
-                blocks: Mutex::new(blocks),
+                store: Store::Counts {
+                    is_callback,
+                    blocks: Mutex::new(blocks),
+                },
             }),
+        }
+    }
+
+    fn from_values(values: Box<dyn RowSource>) -> Self {
+        cyto_matrix {
+            source: Arc::new(Source {
+                n_cells: values.n_cells(),
+                n_genes: values.n_genes(),
+                store: Store::Values(values.into()),
+            }),
+        }
+    }
+
+    /// The rows as preprocessing reads them: counts as 32-bit floats, other values as they are.
+    pub(crate) fn rows(&self) -> Arc<dyn RowSource> {
+        match &self.source.store {
+            Store::Values(values) => Arc::clone(values),
+            Store::Counts { .. } => {
+                let n_elements = self.n_cells() as u64 * self.n_genes() as u64;
+                let n_entries = n_elements / DENSITY;
+                Arc::new(CountRows::new(self.reader(), "counts", n_entries))
+            }
         }
     }
 
@@ -192,12 +229,22 @@ impl CellBlocks for Reader {
     ) -> Result<()> {
         let state = |words: &str| Error::new(ErrorKind::State, format!("counts: {words}"));
         let poisoned = || state("unusable since a panic in an earlier call");
-        let blocks = &self.0.blocks;
+        let (blocks, is_callback) = match &self.0.store {
+            Store::Counts {
+                blocks,
+                is_callback,
+            } => (blocks, *is_callback),
+            Store::Values(_) => {
+                let message = "a matrix of values; counts are needed, as cyto_matrix_from_view makes \
+                               them";
+                return Err(Error::argument("counts", message));
+            }
+        };
         let mut blocks = match blocks.try_lock() {
             Ok(blocks) => blocks,
             // Waiting here as well would be for ever: the error holds the lock.
             Err(TryLockError::Poisoned(_)) => return Err(poisoned()),
-            Err(TryLockError::WouldBlock) if self.0.is_callback => {
+            Err(TryLockError::WouldBlock) if is_callback => {
                 return Err(state("a matrix of blocks is read by one call at a time"));
             }
             Err(TryLockError::WouldBlock) => blocks.lock().map_err(|_| poisoned())?,
@@ -487,6 +534,46 @@ fn from_dense(
     let blocks = view.into_blocks()?;
     let blocks = if copy { copied(ctx, blocks)? } else { blocks };
     Ok(cyto_matrix::from_source(blocks, false))
+}
+
+/// Values of any sign and fraction in a host's sparse arrays, for the steps of preprocessing that look at values as
+/// they are (log-normalised ones, say): 32-bit floats stay such, as in a file. Borrowed and turned round as in
+/// `cyto_matrix_from_view`. What needs counts refuses such a matrix.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_matrix_values_from_view(
+    ctx: Option<&cyto_context>,
+    view: *const cyto_sparse_view,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_matrix>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        with_context(ctx, |ctx| {
+            // SAFETY: as in `from_view`.
+            let (view, trusted) = unsafe {
+                let given = sized::read("view", view)?;
+                let trusted = given.flags & CYTO_VIEW_TRUSTED != 0;
+                (sparse("values", &given)?, trusted)
+            };
+            Ok(cyto_matrix::from_values(view.into_rows(ctx, trusted)?))
+        })
+    })
+}
+
+/// As `cyto_matrix_values_from_view`, in a dense array.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_matrix_values_from_dense_view(
+    ctx: Option<&cyto_context>,
+    view: *const cyto_dense_view,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_matrix>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        with_context(ctx, |_| {
+            // SAFETY: as in `from_view`.
+            let view = unsafe { dense("values", &sized::read("view", view)?)? };
+            Ok(cyto_matrix::from_values(view.into_rows()?))
+        })
+    })
 }
 
 /// Cells of a matrix; 0 for NULL.

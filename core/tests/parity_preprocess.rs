@@ -504,7 +504,12 @@ fn scaling() {
         logged(set, None, &log);
         let file = H5adFile::open(&log).expect("opened");
         let rows = file.rows(&context(), "X", folder.path()).expect("rows");
-        let stats = scale_stats(&context(), &*rows, None, &ScaleOptions::default()).expect("stats");
+        let input = ScaleInput {
+            source: &*rows,
+            transform: None,
+            cells: None,
+        };
+        let stats = scale_stats(&context(), input, &ScaleOptions::default()).expect("stats");
         let picked = |values: &[f64]| -> Vec<f64> {
             let genes = (0..values.len()).filter(|&g| mask[g] != 0.0);
             genes.map(|g| values[g]).collect()

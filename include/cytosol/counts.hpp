@@ -139,7 +139,7 @@ private:
 /// until the next call. Called on the thread that made the API call; it may throw.
 using read_block_fn = std::function<sparse_view(std::int64_t first, std::int64_t n)>;
 
-/// Counts, cells x genes, of any origin.
+/// Counts, cells x genes, of any origin, or other values of a host (borrow_values).
 class matrix {
 public:
     /// Borrows: the arrays must live unchanged until this and everything made from it is gone. The structure is
@@ -156,6 +156,13 @@ public:
     }
     static matrix copy(const context &ctx, const dense_view &view) {
         return made(&cyto_matrix_from_dense_view_copy, ctx, view);
+    }
+    /// Values of any sign and fraction, borrowed: for the steps of preprocessing that look at values as they are.
+    static matrix borrow_values(const context &ctx, const sparse_view &view) {
+        return made(&cyto_matrix_values_from_view, ctx, view);
+    }
+    static matrix borrow_values(const context &ctx, const dense_view &view) {
+        return made(&cyto_matrix_values_from_dense_view, ctx, view);
     }
     /// Counts that `read` reads when they are needed; it lives as long as what is made from this.
     static matrix from_blocks(std::int64_t n_cells, std::int64_t n_genes, read_block_fn read) {

@@ -91,8 +91,9 @@ inline pp::result run(pp_file_step step, const context &ctx, const std::string &
     });
 }
 
-inline pp::result run(pp_matrix_step step, const context &ctx, const matrix &counts, const pp::matrix_facts &facts,
-                      const std::string &options) {
+/// `call` with the facts as C has them, which live as long as it runs.
+template <class Call>
+pp::result with_input(const matrix &counts, const pp::matrix_facts &facts, Call &&call) {
     const auto cells = c_strs("cells", facts.cells), genes = c_strs("genes", facts.genes),
                label_names = c_strs("label_names", facts.label_names);
     std::vector<std::uint8_t> flags;
@@ -119,8 +120,13 @@ inline pp::result run(pp_matrix_step step, const context &ctx, const matrix &cou
     give(flags, input.gene_groups, input.n_gene_groups);
     give(group_names, input.gene_group_names, input.n_gene_group_names);
     give(facts.mask_var, input.mask_var, input.n_mask_var);
-    return pp_result([&](cyto_pp_result **out, cyto_error **err) {
-        return step(ctx.get(), &input, json(options), out, err);
+    return pp_result([&](cyto_pp_result **out, cyto_error **err) { return call(&input, out, err); });
+}
+
+inline pp::result run(pp_matrix_step step, const context &ctx, const matrix &counts, const pp::matrix_facts &facts,
+                      const std::string &options) {
+    return with_input(counts, facts, [&](const cyto_pp_input *input, cyto_pp_result **out, cyto_error **err) {
+        return step(ctx.get(), input, json(options), out, err);
     });
 }
 
@@ -243,6 +249,30 @@ inline result pca(const context &ctx, const matrix &counts, const matrix_facts &
 inline result aggregate(const context &ctx, const matrix &counts, const matrix_facts &facts,
                         const std::string &options = {}) {
     return detail::run(cyto_pp_matrix_aggregate, ctx, counts, facts, options);
+}
+/// Cells of a matrix in memory that pass a threshold. Array "kept"; table "obs".
+inline result filter_cells(const context &ctx, const matrix &counts, const matrix_facts &facts,
+                           const std::string &options) {
+    return detail::run(cyto_pp_matrix_filter_cells, ctx, counts, facts, options);
+}
+/// Genes of a matrix in memory that pass a threshold. Array "kept"; table "var".
+inline result filter_genes(const context &ctx, const matrix &counts, const matrix_facts &facts,
+                           const std::string &options) {
+    return detail::run(cyto_pp_matrix_filter_genes, ctx, counts, facts, options);
+}
+/// Normalised and logarithmic values of a matrix in memory. Arrays "x_indptr", "x_indices", "x_values".
+inline result transform(const context &ctx, const matrix &counts, const std::string &options,
+                        const matrix_facts &facts = {}) {
+    return detail::run(cyto_pp_matrix_transform, ctx, counts, facts, options);
+}
+/// Scaled values of a matrix in memory, over the cells of `mask_obs` (empty = all). Array "x" when centred, otherwise
+/// those of `transform`.
+inline result scale(const context &ctx, const matrix &counts, const std::string &options = {},
+                    const std::vector<std::uint8_t> &mask_obs = {}, const matrix_facts &facts = {}) {
+    return detail::with_input(counts, facts, [&](const cyto_pp_input *input, cyto_pp_result **out, cyto_error **err) {
+        return cyto_pp_matrix_scale(ctx.get(), input, mask_obs.empty() ? nullptr : mask_obs.data(), mask_obs.size(),
+                                    detail::json(options), out, err);
+    });
 }
 /// Nearest neighbours of cells by their coordinates: cells x dimensions, row-major.
 inline result coordinates_neighbors(const context &ctx, span<double> coordinates, std::size_t n_cells,

@@ -101,6 +101,12 @@ preprocess() {
     host preprocess c11 "$out/preprocess_in"
 }
 
+values() {
+    rm -rf "$out/values_in"
+    mkdir -p "$out/values_in"
+    host values c11 "$out/values_in"
+}
+
 panics() {
     gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g tests/abi/panic_host.c tests/abi/simulate.c \
         "$lib/examples/libinject.a" $(static_libs) -o "$out/panic_host" && timeout 120 "$out/panic_host"
@@ -129,7 +135,7 @@ under_valgrind() {
     gcc -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g "tests/abi/$1.c" tests/abi/simulate.c \
         "$archive" $libs -o "$out/static_$1" || return 1
     arguments=
-    case $1 in files | preprocess) arguments="$out/$1_in" ;; esac
+    case $1 in files | preprocess | values) arguments="$out/$1_in" ;; esac
     timeout 1200 valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
         --suppressions=tests/abi/valgrind.supp --error-exitcode=9 "$out/static_$1" $arguments && echo "$1: clean"
 }
@@ -138,9 +144,9 @@ under_valgrind() {
 valgrind_part() {
     have valgrind || skip "valgrind is missing (Debian: valgrind)"
     libs=$(static_libs) || return 1
-    rm -rf "$out/files_in" "$out/preprocess_in"
-    mkdir -p "$out/files_in" "$out/preprocess_in"
-    at_once under_valgrind files preprocess deseq arrow edge panic_host
+    rm -rf "$out/files_in" "$out/preprocess_in" "$out/values_in"
+    mkdir -p "$out/files_in" "$out/preprocess_in" "$out/values_in"
+    at_once under_valgrind files preprocess values deseq arrow edge panic_host
 }
 
 instrumented() {
@@ -152,16 +158,16 @@ under_sanitizer() {
     clang -std=c11 -D_GNU_SOURCE $warnings $includes -O1 -g -fsanitize=address "tests/abi/$1.c" \
         tests/abi/simulate.c "$built/libcytosol.a" $libs -o "$out/asan_$1" || return 1
     arguments=
-    case $1 in files | preprocess) arguments="$out/$1_in" ;; esac
+    case $1 in files | preprocess | values) arguments="$out/$1_in" ;; esac
     ASAN_OPTIONS=$asan:detect_leaks=1 timeout 600 "$out/asan_$1" $arguments && echo "$1: clean"
 }
 
 sanitizers() {
     have clang || skip "clang is missing (Debian: clang)"
     built=$(cat "$out/instrumented.path") && libs=$(static_libs) || return 1
-    rm -rf "$out/files_in" "$out/preprocess_in"
-    mkdir -p "$out/files_in" "$out/preprocess_in"
-    at_once under_sanitizer arrow edge files preprocess fork deseq && at_once under_sanitizer rctd_host
+    rm -rf "$out/files_in" "$out/preprocess_in" "$out/values_in"
+    mkdir -p "$out/files_in" "$out/preprocess_in" "$out/values_in"
+    at_once under_sanitizer arrow edge files preprocess values fork deseq && at_once under_sanitizer rctd_host
 }
 
 # fuzz TARGET: a short run; what broke it is kept.
@@ -182,7 +188,7 @@ fuzz() {
     return 1
 }
 
-plain="build header symbols soname abidiff languages rctd_host deseq edge arrow files preprocess fork panic gates
+plain="build header symbols soname abidiff languages rctd_host deseq edge arrow files preprocess values fork panic gates
 valgrind"
 hardened="sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
 case ${*:-all} in
@@ -203,7 +209,7 @@ for chosen in $parts; do
     gates) part gates sh tests/abi/gates_fail.sh ;;
     valgrind) part valgrind valgrind_part ;;
     fuzz_*) part "$chosen" fuzz "${chosen#fuzz_}" && grep -h "^note:" "$out/$chosen.log" | sed 's/^/     /' ;;
-    build | header | symbols | soname | languages | files | instrumented | sanitizers) part "$chosen" "$chosen" ;;
+    build | header | symbols | soname | languages | files | values | instrumented | sanitizers) part "$chosen" "$chosen" ;;
     *)
         echo "unknown part $chosen; parts: $plain instrumented $hardened"
         exit 2

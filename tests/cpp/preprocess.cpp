@@ -127,6 +127,29 @@ static void metrics_filters_and_sums(const cytosol::context &ctx, const tissue &
     CHECK(same(of_file, pp::aggregate(ctx, at("csc.h5ad"), {}, R"({"by": "cell_type"})"), "sum"));
 }
 
+// What steps make of a matrix in memory, and logarithms of one's own.
+static void made_matrices(const cytosol::context &ctx, const tissue &t) {
+    const auto counts = cytosol::matrix::borrow(ctx, t.reference.view());
+    const auto by_counts = R"({"min_counts": 690})", by_cells = R"({"max_cells": 70})";
+    CHECK(same(pp::filter_cells(ctx, counts, {}, by_counts), pp::filter_cells(ctx, at("raw.h5ad"), {}, by_counts), "kept"));
+    CHECK(same(pp::filter_genes(ctx, counts, {}, by_cells), pp::filter_genes(ctx, at("raw.h5ad"), {}, by_cells), "kept"));
+    const std::string before = R"("normalize_total": {"target_sum": 1e4}, "log1p": true})";
+    const auto made = pp::transform(ctx, counts, "{" + before);
+    CHECK(made.array<double>("x_values").size() == t.reference.values.size());
+    const auto scaled = pp::scale(ctx, counts, R"({"max_value": 2, )" + before);
+    const auto x = scaled.matrix<double>("x");
+    CHECK(x.rows() == N_CELLS && x.columns() == N_GENES);
+    const std::vector<double> own(x.data(), x.data() + x.rows() * x.columns());
+    const auto values = cytosol::matrix::borrow_values(
+        ctx, cytosol::dense_view::row_major(cytosol::orientation::cells_by_genes, N_CELLS, N_GENES, own));
+    CHECK(values.n_cells() == N_CELLS && values.n_genes() == N_GENES);
+    const std::vector<std::uint8_t> all(N_CELLS, 1);
+    const auto again = pp::scale(ctx, values, "", all);
+    CHECK(std::fabs(again.array<double>("gene_mean")[0]) < 0.1);
+    THROWS(cytosol::invalid_argument, "mask_obs", pp::scale(ctx, values, "", std::vector<std::uint8_t>{1, 0}));
+    THROWS(cytosol::invalid_argument, "normalize_total", pp::transform(ctx, counts, ""));
+}
+
 static void failures_are_exceptions(cytosol::context &ctx) {
     THROWS(cytosol::not_found, "nowhere", pp::qc(ctx, at("nowhere.h5ad")));
     THROWS(cytosol::invalid_argument, "percent_top", pp::qc(ctx, at("raw.h5ad"), {}, R"({"percent_topp": 1})"));
@@ -150,6 +173,7 @@ int main() {
     make_the_file(ctx);
     memory_and_file_agree(ctx, t);
     metrics_filters_and_sums(ctx, t);
+    made_matrices(ctx, t);
     failures_are_exceptions(ctx);
     CHECK(std::system(("rm -r " + folder).c_str()) == 0);
     return failures == 0 ? 0 : 1;

@@ -67,6 +67,40 @@ deseq() {
         [ "$(wc -l <"$out/deseq/c")" = 8892 ] && cmp "$out/deseq/c" "$out/deseq/julia"
 }
 
+# Preprocessing: the arrays of a file's steps and of matrices in memory, in C, Julia and R, and the file itself, also
+# from the command line.
+pp() {
+    empty pp && mkdir "$out/pp/c" "$out/pp/julia" "$out/pp/R" "$out/pp/cli" &&
+        gcc -std=c11 $warnings $includes -O1 tests/cross/pp.c -o "$out/pp_c" $(link) &&
+        timeout 60 "$out/pp_c" "$out/in" "$out/pp/c" || return 1
+    [ "$(find "$out/pp/c" -type f ! -name '*.h5ad' | wc -l)" = 16 ] || return 1
+    timeout 60 "$lib/cyto" pp preprocess "$out/in/reference" -o "$out/pp/cli/fused.h5ad" --percent-top 5,20 \
+        --min-cells 3 --target-sum 10000 --n-top-genes 40 --n-comps 5 --quiet &&
+        cmp "$out/pp/c/fused.h5ad" "$out/pp/cli/fused.h5ad" || return 1
+    told=
+    if julia=${CYTO_JULIA:-$(sh tests/get_julia.sh)}; then
+        CYTO_LIBRARY="$lib/libcytosol.so" JULIA_DEPOT_PATH="$root/target/julia/depot" \
+            timeout 120 "$julia" --project=bindings/julia tests/cross/pp.jl "$out/in" "$out/pp/julia" &&
+            cmp "$out/pp/c/fused.h5ad" "$out/pp/julia/fused.h5ad" && as_in_c julia || return 1
+    else
+        told="Julia cannot be had here, see julia/get"
+    fi
+    export R_LIBS="$root/target/r/lib${R_LIBS:+:$R_LIBS}"
+    if have Rscript && Rscript --vanilla -e 'quit(status = !requireNamespace("cytosol", quietly = TRUE))'; then
+        timeout 120 Rscript --vanilla tests/cross/pp.R "$out/in" "$out/pp/R" &&
+            cmp "$out/pp/c/fused.h5ad" "$out/pp/R/fused.h5ad" && as_in_c R || return 1
+    else
+        told="${told:+$told; }the R package cytosol is not installed (tests/r/run.sh installs it)"
+    fi
+    [ -z "$told" ] || skip "$told"
+}
+
+as_in_c() {
+    for file in "$out"/pp/c/*; do
+        case $file in *.h5ad) ;; *) cmp "$file" "$out/pp/$1/${file##*/}" || return 1 ;; esac
+    done
+}
+
 # Its tables have not every array; what they have must be the same.
 cli() {
     empty cli && gcc -std=c11 $warnings -O1 tests/cross/csv_to_raw.c -o "$out/csv_to_raw" || return 1
@@ -108,7 +142,7 @@ same() {
     echo "$(wc -l <"$out/c.list") files are the same"
 }
 
-every="cpp rust julia cli deseq"
+every="cpp rust julia cli deseq pp"
 [ -d bindings/r ] && every="$every R"
 hosts=${*:-$every}
 part inputs inputs
@@ -116,7 +150,7 @@ part c c
 for host in $hosts; do
     case $host in
     c) ;;
-    cpp | rust | julia | cli | deseq | R) part "$host" "$host" ;;
+    cpp | rust | julia | cli | deseq | pp | R) part "$host" "$host" ;;
     *)
         echo "unknown host $host"
         exit 2

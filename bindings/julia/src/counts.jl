@@ -93,11 +93,14 @@ end
 view_of(x, rows::Symbol) =
     refuse("counts", "a $(typeof(x)); must be a SparseMatrixCSC or a dense matrix, plain or transposed")
 
-view_function(::CSparseView, copy) = copy ? :cyto_matrix_from_view_copy : :cyto_matrix_from_view
-view_function(::CDenseView, copy) = copy ? :cyto_matrix_from_dense_view_copy : :cyto_matrix_from_dense_view
+view_function(::CSparseView, kind) =
+    (borrowed = :cyto_matrix_from_view, copied = :cyto_matrix_from_view_copy, values = :cyto_matrix_values_from_view)[kind]
+view_function(::CDenseView, kind) =
+    (borrowed = :cyto_matrix_from_dense_view, copied = :cyto_matrix_from_dense_view_copy,
+     values = :cyto_matrix_values_from_dense_view)[kind]
 
 """
-    Counts(ctx, x; rows, copy = false)
+    Counts(ctx, x; rows, copy = false, values = false)
 
 Counts of cells (or pixels) and genes in a Julia matrix `x`: a `SparseMatrixCSC`, a dense matrix, or the transpose or
 adjoint of one, of `Int32`, `Int64`, `Float32`, `Float64`, `UInt8`, `UInt16` or `UInt32`, all integers >= 0.
@@ -106,6 +109,8 @@ adjoint of one, of `Int32`, `Int64`, `Float32`, `Float64`, `UInt8`, `UInt16` or 
 - `copy`: `false` borrows the arrays of `x`, which must not be changed while the counts, or anything made from them,
   are in use (they are kept alive). A sparse genes x cells matrix (or a transposed cells x genes one) is read as it is;
   one compressed along genes is turned round once, which copies it. `true` copies and checks every count now.
+- `values`: `true` takes values of any sign and fraction, such as logarithms, for the steps of preprocessing that look
+  at values as they are; `Float32` stay such, as in a file. They are borrowed.
 
     Counts(read, n_cells, n_genes)
 
@@ -117,11 +122,13 @@ of these cells. Called on the thread that made the API call; what it throws come
 # Cost
 Borrowing checks the structure in one pass and allocates nothing of the size of `x`.
 """
-function Counts(ctx::Context, x::AbstractMatrix; rows::Symbol, copy::Bool = false)
+function Counts(ctx::Context, x::AbstractMatrix; rows::Symbol, copy::Bool = false, values::Bool = false)
+    copy && values && refuse("copy", "true; values are borrowed")
+    kind = values ? :values : copy ? :copied : :borrowed
     view, arrays = view_of(x, rows)
     return GC.@preserve arrays lend(ctx) do ptr
         make(Counts, copy ? nothing : arrays) do out, err
-            ccall(sym(view_function(view, copy)), Int32,
+            ccall(sym(view_function(view, kind)), Int32,
                   (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), ptr, Ref(view), out, err)
         end
     end

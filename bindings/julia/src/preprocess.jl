@@ -105,9 +105,9 @@ function pp_subset(ctx::Context, input::AbstractString, output::AbstractString; 
     end
 end
 
-function over_counts(name::Symbol, ctx::Context, counts::Counts, options; cells = nothing, genes = nothing,
-                     labels = nothing, gene_groups = (), mask_var = nothing)
-    options = options_text(options)
+# `call(ctx, input, out, err)` with what is known of a matrix as C has it.
+function with_input(call, ctx::Context, counts::Counts; cells = nothing, genes = nothing, labels = nothing,
+                    gene_groups = (), mask_var = nothing)
     texts(argument, ::Nothing) = String[]
     texts(argument, list) = c_texts(argument, list)
     categories = labels === nothing ? String[] : sort!(unique(skipmissing(labels)))
@@ -125,29 +125,48 @@ function over_counts(name::Symbol, ctx::Context, counts::Counts, options; cells 
                 sizeof(CPpInput), counts, start(at[1]), length(at[1]), start(at[2]), length(at[2]), start(codes),
                 length(codes), start(at[3]), length(at[3]), start(flags), length(flags), start(at[4]), length(at[4]),
                 start(mask), length(mask)))
-            make(PpResult) do out, err
-                ccall(sym(name), Int32, (Ptr{Cvoid}, Ptr{CPpInput}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
-                      ctx, input, options, out, err)
-            end
+            make((out, err) -> call(ctx, input, out, err), PpResult)
         end
+    end
+end
+
+function over_counts(name::Symbol, ctx::Context, counts::Counts, options; own...)
+    options = options_text(options)
+    return with_input(ctx, counts; own...) do ctx, input, out, err
+        ccall(sym(name), Int32, (Ptr{Cvoid}, Ptr{CPpInput}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+              ctx, input, options, out, err)
     end
 end
 
 const INPUT_KEYS = (:cells, :genes, :labels, :gene_groups, :mask_var)
 
-for step in (:qc, :size_factors, :highly_variable_genes, :pca, :aggregate)
+own_and_options(keywords) =
+    ([k => v for (k, v) in keywords if k in INPUT_KEYS], Dict(k => v for (k, v) in keywords if !(k in INPUT_KEYS)))
+
+for step in (:qc, :filter_cells, :filter_genes, :size_factors, :transform, :highly_variable_genes, :pca, :aggregate)
     name = Symbol(:cyto_pp_matrix_, step)
-    f = step === :size_factors ? :pp_size_factors : Symbol(:pp_, step)
+    f = Symbol(:pp_, step)
     @eval function $f(ctx::Context, counts::Counts; keywords...)
-        own = [k => v for (k, v) in keywords if k in INPUT_KEYS]
-        options = Dict(k => v for (k, v) in keywords if !(k in INPUT_KEYS))
+        own, options = own_and_options(keywords)
         return over_counts($(QuoteNode(name)), ctx, counts, options; own...)
+    end
+end
+
+function pp_scale(ctx::Context, counts::Counts; mask_obs = nothing, keywords...)
+    own, options = own_and_options(keywords)
+    options, mask = options_text(options), bytes_of(mask_obs)
+    return GC.@preserve mask with_input(ctx, counts; own...) do ctx, input, out, err
+        start = isempty(mask) ? Ptr{UInt8}(C_NULL) : pointer(mask)
+        ccall(sym(:cyto_pp_matrix_scale), Int32,
+              (Ptr{Cvoid}, Ptr{CPpInput}, Ptr{UInt8}, Csize_t, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+              ctx, input, start, length(mask), options, out, err)
     end
 end
 
 """
     pp_size_factors(ctx, counts; options...)
-    pp_qc, pp_highly_variable_genes, pp_pca, pp_aggregate
+    pp_qc, pp_filter_cells, pp_filter_genes, pp_transform, pp_highly_variable_genes, pp_pca, pp_aggregate
+    pp_scale(ctx, counts; mask_obs = nothing, options...)
 
 A step over [`Counts`](@ref) in memory; the same bits as over a file. What is known of cells and genes: `cells`, `genes`
 (names), `labels` (of the cells: batches, or groups to aggregate; `missing` for none), `gene_groups` (named tuple of

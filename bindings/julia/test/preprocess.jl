@@ -50,6 +50,24 @@ end
         @test size(array(pp_neighbors(ctx, at("p.h5ad")), :indices)) == (160, 14)
     end
 
+    @testset "matrices that steps make, and logarithms of one's own" begin
+        @test array(pp_filter_cells(ctx, counts; min_counts = 690), :kept) ==
+              array(pp_filter_cells(ctx, at("raw.h5ad"); min_counts = 690), :kept)
+        before = (normalize_total = (target_sum = 1e4,), log1p = true)
+        made = pp_transform(ctx, counts; before...)
+        logs = SparseMatrixCSC(size(t.cells)..., t.cells.colptr, t.cells.rowval, Float32.(array(made, :x_values)))
+        values = Counts(ctx, logs; rows = :genes, values = true)
+        @test isequal(table(pp_highly_variable_genes(ctx, values; genes = GENES, n_top_genes = 40), :hvg),
+                      table(pp_highly_variable_genes(ctx, at("l.h5ad"); n_top_genes = 40), :hvg))
+        scaled = pp_scale(ctx, counts; max_value = 2, before...)
+        @test same_bits(array(scaled, :x), array(pp_scale(ctx, values; max_value = 2), :x))
+        dense = Counts(ctx, permutedims(Array(array(scaled, :x))); rows = :genes, values = true)
+        @test size(array(pp_pca(ctx, dense; n_comps = 3), :scores)) == (160, 3)
+        @test refused(() -> Counts(ctx, logs; rows = :genes, values = true, copy = true), InvalidArgument, "copy")
+        @test refused(() -> pp_scale(ctx, values; mask_obs = [true]), InvalidArgument, "mask_obs")
+        @test refused(() -> pp_transform(ctx, counts), InvalidArgument, "normalize_total")
+    end
+
     @testset "filters, layouts, refusals" begin
         kept = array(pp_filter_cells(ctx, at("raw.h5ad"), at("c.h5ad"); min_counts = 690), :kept) .== 1
         @test kept == (vec(sum(t.cells; dims = 1)) .>= 690)

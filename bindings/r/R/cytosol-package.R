@@ -3,6 +3,9 @@
 #' RCTD (robust cell type decomposition) with the functions, arguments, classes and results of spacexr 2.2.1,
 #' computed by the Cytosol engine. A script that says `library(spacexr)` runs with `library(cytosol)`.
 #'
+#' [pp_preprocess()] and the other functions `pp_*` prepare single cells as scanpy's `pp` does, in files larger than memory
+#' or in matrices of R; [DESeq()] and its companions test samples with replicates.
+#'
 #' What is different: results do not depend on the number of threads; likelihood tables are computed and not
 #' downloaded; sparse counts (`dgCMatrix`) are borrowed and not copied; counts may stay in a file
 #' ([counts_file()]); pixels can be fitted in shards by several processes ([plan_shards()]); long work shows
@@ -33,12 +36,12 @@
 #' @importFrom grDevices pdf dev.off hcl
 #' @importFrom ggplot2 aes ggplot geom_point geom_col scale_colour_gradientn scale_colour_manual
 #'   scale_fill_manual scale_shape_identity scale_size_identity theme_classic theme_bw theme
-#'   element_text coord_fixed xlim ylim ggtitle labs geom_text guides guide_legend
+#'   element_text element_blank facet_wrap geom_violin position_jitter scale_x_log10 scale_y_log10 coord_fixed xlim ylim ggtitle labs geom_text guides guide_legend
 "_PACKAGE"
 
 # Columns of the data frames that plots draw.
 utils::globalVariables(c("x", "y", "value", "class", "Cell_Type", "Count", "label", "first_type",
-                         "second_type", "count", "lfc", "isDE", "shape", "kind", "group", "total", "share"))
+                         "second_type", "count", "lfc", "isDE", "shape", "kind", "group", "total", "share", "panel"))
 
 .onLoad <- function(libname, pkgname) {
   session$id <- paste(Sys.getpid(), format(Sys.time(), "%Y%m%d%H%M%OS6"))

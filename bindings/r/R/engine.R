@@ -26,8 +26,8 @@ progress_bar <- function() {
 }
 
 # Runs work(settings); `settings` are those of one call. What a progress function raises stops the work and is
-# raised here, when no frame of the engine is left.
-engine_call <- function(caller, max_cores, work) {
+# raised here, when no frame of the engine is left. `memory`: bytes for blocks and caches, 0 for the engine's own.
+engine_call <- function(caller, max_cores, work, memory = 0) {
   show <- getOption("cytosol.progress", interactive())
   draw <- if (is.function(show)) show else if (isTRUE(show)) progress_bar()
   caught <- NULL
@@ -47,7 +47,8 @@ engine_call <- function(caller, max_cores, work) {
     }
   }
   interval <- as.integer(getOption("cytosol.progress_interval_ms", 50L))
-  answer <- work(list(threads = n_threads(max_cores, caller), interval = interval, callback = callback))
+  answer <- work(list(threads = n_threads(max_cores, caller), interval = interval, memory = as.double(memory),
+                      callback = callback))
   if (inherits(caught, "interrupt")) interrupt()
   if (!is.null(caught)) stop(caught)
   value_of(answer, caller)
@@ -56,14 +57,14 @@ engine_call <- function(caller, max_cores, work) {
 # A text as the engine takes it.
 utf8 <- function(x) enc2utf8(as.character(x))
 
-# An array that a handle lends, as a vector or matrix.
-array_of <- function(handle, name, caller = "cytosol") {
+# An array that a handle lends, as a vector or matrix; `turned`: the transpose of a matrix, which is how it lies.
+array_of <- function(handle, name, caller = "cytosol", turned = FALSE) {
   shape <- value_of(array_shape(handle, name), caller)
   if (shape$kind == "text") return(value_of(array_text(handle, name), caller))
   n <- shape$rows * max(shape$columns, 1)
   target <- if (shape$kind == "integer") integer(n) else numeric(n)
-  target <- value_of(array_fill(handle, name, target), caller)
-  if (shape$columns > 0) dim(target) <- c(shape$rows, shape$columns)
+  target <- value_of(array_fill(handle, name, target, turned), caller)
+  if (shape$columns > 0) dim(target) <- if (turned) c(shape$columns, shape$rows) else c(shape$rows, shape$columns)
   target
 }
 

@@ -14,6 +14,18 @@ needs <- function(package, caller) {
            argument = "counts", kind = "unsupported")
 }
 
+# What spatialCoords() says of an object, where it has a method for its class (SpatialExperiment and its kin); NULL
+# otherwise. The function is that which the package of the class sees.
+spatial_coords <- function(x, caller) {
+  package <- attr(class(x), "package")
+  if (is(x, "SpatialExperiment") && !is.null(package) && package != ".GlobalEnv") needs(package, caller)
+  place <- if (!is.null(package) && package != ".GlobalEnv" && requireNamespace(package, quietly = TRUE))
+    asNamespace(package) else globalenv()
+  accessor <- get0("spatialCoords", envir = place, mode = "function")
+  if (!is(accessor, "standardGeneric") || is.null(selectMethod(accessor, class(x), optional = TRUE))) return(NULL)
+  accessor(x)
+}
+
 from_experiment <- function(x, caller, cell_types = NULL) {
   needs("SummarizedExperiment", caller)
   assays <- SummarizedExperiment::assayNames(x)
@@ -22,9 +34,8 @@ from_experiment <- function(x, caller, cell_types = NULL) {
   cells <- colnames(counts)
   found <- list(counts = counts)
   table <- as.list(SummarizedExperiment::colData(x))
-  if (is(x, "SpatialExperiment")) {
-    needs("SpatialExperiment", caller)
-    coords <- SpatialExperiment::spatialCoords(x)
+  coords <- spatial_coords(x, caller)
+  if (!is.null(coords)) {
     if (ncol(coords) >= 2)
       found$coords <- data.frame(x = coords[, 1], y = coords[, 2], row.names = cells)
   } else if (all(c("x", "y") %in% names(table))) {

@@ -2,9 +2,9 @@
 #' @noRd
 array_shape <- function(handle, name) .Call(wrap__array_shape, handle, name)
 
-#' Fills a new numeric or integer vector with an array, column by column.
+#' Fills a new numeric or integer vector with an array, column by column, or row by row as it lies.
 #' @noRd
-array_fill <- function(handle, name, target) .Call(wrap__array_fill, handle, name, target)
+array_fill <- function(handle, name, target, by_row) .Call(wrap__array_fill, handle, name, target, by_row)
 
 #' An array of texts.
 #' @noRd
@@ -68,7 +68,7 @@ deseq_trend_values <- function(trend, means) .Call(wrap__deseq_trend_values, tre
 #' @noRd
 dataset_open <- function(settings, path, options) .Call(wrap__dataset_open, settings, path, options)
 
-#' What was found in a file, as JSON.
+#' What was found in a file.
 #' @noRd
 dataset_info <- function(dataset) .Call(wrap__dataset_info, dataset)
 
@@ -103,6 +103,50 @@ doublet_scores <- function(results, template) .Call(wrap__doublet_scores, result
 #' The list of pixels of multi mode.
 #' @noRd
 multi_pixels <- function(results) .Call(wrap__multi_pixels, results)
+
+#' A step over a file.
+#' @noRd
+pp_file_step <- function(settings, step, input, output, options) .Call(wrap__pp_file_step, settings, step, input, output, options)
+
+#' Everything that is wrong with a file.
+#' @noRd
+pp_validate_file <- function(settings, input) .Call(wrap__pp_validate_file, settings, input)
+
+#' Some cells and genes of a file.
+#' @noRd
+pp_subset_file <- function(settings, input, output, cells, genes, options) .Call(wrap__pp_subset_file, settings, input, output, cells, genes, options)
+
+#' A step over a matrix.
+#' @noRd
+pp_matrix_step <- function(settings, step, matrix, facts, options) .Call(wrap__pp_matrix_step, settings, step, matrix, facts, options)
+
+#' Scales a matrix; `mask_obs` are flags of the cells or NULL.
+#' @noRd
+pp_matrix_scale <- function(settings, matrix, facts, mask_obs, options) .Call(wrap__pp_matrix_scale, settings, matrix, facts, mask_obs, options)
+
+#' Neighbours of cells by coordinates, one cell after the other.
+#' @noRd
+pp_neighbors_of <- function(settings, coordinates, n_dims, options) .Call(wrap__pp_neighbors_of, settings, coordinates, n_dims, options)
+
+#' A table of a result as a list of columns; the first one, "index", holds the row names.
+#' @noRd
+pp_table <- function(result, table) .Call(wrap__pp_table, result, table)
+
+#' The report of a result.
+#' @noRd
+pp_report <- function(result) .Call(wrap__pp_report, result)
+
+#' Writes an open file or folder of counts as an `.h5ad`.
+#' @noRd
+dataset_write_h5ad <- function(settings, dataset, output, options) .Call(wrap__dataset_write_h5ad, settings, dataset, output, options)
+
+#' Removes what killed writers left in a folder; how many files.
+#' @noRd
+cleanup_folder <- function(folder) .Call(wrap__cleanup_folder, folder)
+
+#' Whether all numbers are counts: whole, from 0 to 2^32 - 1.
+#' @noRd
+are_counts <- function(values) .Call(wrap__are_counts, values)
 
 #' Mean expression of the cell types of labelled cells.
 #' @noRd

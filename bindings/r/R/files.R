@@ -65,8 +65,8 @@ read_counts <- function(dataset, caller, cells_at_once = 65536) {
     rows <- engine_call(caller, 1, function(settings) dataset_rows(settings, dataset, first, n))
     size <- array_shape(rows, "values")$rows
     list(size = diff(array_of(rows, "indptr", caller)),
-         i = value_of(array_fill(rows, "indices", integer(size)), caller),
-         x = value_of(array_fill(rows, "values", numeric(size)), caller))
+         i = value_of(array_fill(rows, "indices", integer(size), FALSE), caller),
+         x = value_of(array_fill(rows, "values", numeric(size), FALSE), caller))
   })
   take <- function(name) if (length(pieces) == 1) pieces[[1]][[name]] else unlist(lapply(pieces, `[[`, name))
   ends <- cumsum(c(0, take("size")))

@@ -2,7 +2,9 @@
 
 use engine::Result;
 use engine::data::Column;
-use engine::preprocess::{Aggregated, CellGroups, Hvg, Neighbors, Pca, QcMetrics, SizeFactors};
+use engine::preprocess::{
+    Aggregated, CellGroups, FilterReport, Hvg, Neighbors, Pca, QcMetrics, ScaleStats, SizeFactors,
+};
 use serde_json::{Value, json};
 
 use super::result::{Values, cyto_pp_result};
@@ -28,6 +30,35 @@ pub(crate) fn qc(
     result.columns("obs", names(cells, n), qc.obs)?;
     result.columns("var", names(genes, g), qc.var)?;
     Ok(facts)
+}
+
+/// Array "kept"; a table with the number that was compared and "kept".
+pub(crate) fn filtered(
+    result: &mut cyto_pp_result,
+    report: FilterReport,
+    (table, counted): (&'static str, &str),
+    given: Option<Vec<String>>,
+) -> Result<Value> {
+    let n = report.kept.len();
+    let facts = json!({
+        counted: n,
+        "n_kept": report.n_kept(),
+        "column": report.column,
+    });
+    let columns = vec![
+        (report.column.to_owned(), report.number),
+        ("kept".to_owned(), Column::Bool(report.kept.clone())),
+    ];
+    result.list("kept", Values::Flags(report.kept));
+    result.columns(table, names(given, n), columns)?;
+    Ok(facts)
+}
+
+/// Arrays "gene_mean" and "gene_std".
+pub(crate) fn scale(result: &mut cyto_pp_result, stats: ScaleStats) {
+    result
+        .list("gene_mean", Values::F64(stats.mean))
+        .list("gene_std", Values::F64(stats.std));
 }
 
 /// Arrays "size_factors" and "excluded_genes".
@@ -63,8 +94,20 @@ pub(crate) fn hvg(
     Ok(facts)
 }
 
-/// Arrays "variance", "variance_ratio", "pca_genes", "pca_mean", "loadings".
-pub(crate) fn pca(result: &mut cyto_pp_result, axes: Pca, n_genes: usize) -> Value {
+/// Array "genes", where their names are known.
+fn genes(result: &mut cyto_pp_result, names: Option<Vec<String>>) {
+    if let Some(names) = names {
+        result.list("genes", Values::Text(StringList::new(&names)));
+    }
+}
+
+/// Arrays "variance", "variance_ratio", "pca_genes", "pca_mean", "loadings", and "genes".
+pub(crate) fn pca(
+    result: &mut cyto_pp_result,
+    axes: Pca,
+    (n_genes, names): (usize, Option<Vec<String>>),
+) -> Value {
+    genes(result, names);
     let k = axes.n_comps();
     let loadings = axes.loadings(n_genes);
     let facts = json!({
@@ -98,14 +141,15 @@ pub(crate) fn neighbors(result: &mut cyto_pp_result, found: Neighbors) -> Value 
     facts
 }
 
-/// One array a function, "groups", "group_sizes", "group_codes" and table "groups" with the keys.
+/// One array a function, "genes", "groups", "group_sizes", "group_codes" and table "groups" with the keys.
 pub(crate) fn aggregate(
     result: &mut cyto_pp_result,
     by: &[String],
     groups: CellGroups,
     found: Aggregated,
-    n_genes: usize,
+    (n_genes, names): (usize, Option<Vec<String>>),
 ) -> Result<Value> {
+    genes(result, names);
     let facts = json!({
         "n_groups": groups.names.len(),
         "n_genes": n_genes,

@@ -173,7 +173,7 @@ pub extern "C" fn cyto_pp_highly_variable_genes(
 /// genes; "covariance", "randomized"), "random_state" (0), "mask_var" (a boolean column of `var`; left out =
 /// "highly_variable" where there is one; null = all genes), "layer", "key_added", "match_dtype" (false). Arrays
 /// "variance", "variance_ratio" (f64), "loadings" (f64, genes x components), "pca_genes" (u32), "pca_mean" (f64, of
-/// these genes). Coordinates of the cells are in the output only. Report: "n_comps", "n_genes_used",
+/// these genes), "genes" (text). Coordinates of the cells are in the output only. Report: "n_comps", "n_genes_used",
 /// "variance_ratio" (their sum).
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_pca(
@@ -219,8 +219,8 @@ pub extern "C" fn cyto_pp_neighbors(
 
 /// Pseudobulk: a file with a row a group of cells and a layer a function. `output` may be NULL. Options: "by" (a
 /// column of `obs`, or a list; needed), "func" (["sum"]; "mean", "var", "count_nonzero", "median"), "dof" (1),
-/// "layer". Arrays: one of the name of each function (f64, groups x genes), "groups" (text), "group_sizes" (u64),
-/// "group_codes" (i32, a cell; -1 where a label is missing); table "groups" with the keys and "n_obs_aggregated".
+/// "layer". Arrays: one of the name of each function (f64, groups x genes), "genes", "groups" (text), "group_sizes"
+/// (u64), "group_codes" (i32, a cell; -1 where a label is missing); table "groups" with the keys and "n_obs_aggregated".
 /// Report: "n_groups", "n_genes", "n_cells_without_label".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_aggregate(

@@ -1,9 +1,9 @@
-//! `cyto_pp_input`: counts in memory with what steps of preprocessing want to know of cells and genes.
+//! `cyto_pp_input`: a matrix in memory with what steps of preprocessing want to know of cells and genes.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
-use engine::data::Categorical;
-use engine::data::rows::CountRows;
+use engine::data::{Categorical, RowSource};
 use engine::preprocess::QcGroup;
 use engine::{Error, Result};
 use safer_ffi::derive_ReprC;
@@ -15,7 +15,7 @@ use crate::matrix::cyto_matrix;
 use crate::sized::{self, Sized_};
 use crate::text;
 
-/// Counts in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
+/// A matrix in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
 /// the call only.
 #[derive_ReprC]
 #[repr(C)]
@@ -24,7 +24,7 @@ use crate::text;
 pub struct cyto_pp_input {
     /// `sizeof(cyto_pp_input)`.
     pub struct_size: usize,
-    /// The counts.
+    /// The counts, or other values where the step looks at values as they are.
     pub counts: *const cyto_matrix,
     /// Name of every cell; NULL = positions from 0.
     pub cells: *const *const c_char,
@@ -71,12 +71,9 @@ unsafe impl Sized_ for cyto_pp_input {
     }
 }
 
-/// Share of entries that a matrix in memory is taken to have; for the size of blocks only.
-const DENSITY: u64 = 10;
-
 /// What `cyto_pp_input` says, checked.
 pub(crate) struct Input {
-    pub rows: CountRows<'static>,
+    pub rows: Arc<dyn RowSource>,
     pub n_genes: usize,
     pub cells: Option<Vec<String>>,
     pub genes: Option<Vec<String>>,
@@ -97,7 +94,7 @@ impl Input {
             let mask = mask("input.mask_var", given.mask_var, given.n_mask_var)?;
             check("input.mask_var", mask.as_ref().map(Vec::len), g)?;
             Ok(Input {
-                rows: CountRows::new(counts.reader(), "counts", n as u64 * g as u64 / DENSITY),
+                rows: counts.rows(),
                 n_genes: g,
                 cells: names("input.cells", given.cells, given.n_cells, n)?,
                 genes: names("input.genes", given.genes, given.n_genes, g)?,

@@ -1,15 +1,14 @@
-//! The steps over counts in memory: the same bits as over a file with the same counts.
+//! The steps that look at a matrix in memory: the same bits as over a file with the same values.
 //!
-//! Counts are never changed: what is normalised or logarithmic is made row by row where it is wanted.
+//! Values are never changed: what is normalised or logarithmic is made row by row where it is wanted.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use engine::data::RowSource;
 use engine::data::rows::ReadOptions;
 use engine::preprocess::{
-    CellGroups, HvgInput, PcaInput, Transform, aggregate, highly_variable_genes, neighbors,
-    normalized_precision, pca, qc_metrics, size_factors,
+    CellGroups, HvgInput, PcaInput, SizeFactors, Transform, aggregate, float_precision,
+    highly_variable_genes, neighbors, pca, qc_metrics, size_factors,
 };
 use engine::{Context, Error, Result};
 use safer_ffi::prelude::repr_c;
@@ -25,10 +24,10 @@ use crate::guard::{ErrOut, Out, give};
 use crate::status::cyto_status;
 use crate::text::{self, CytoStr};
 
-type Step = fn(&Context, Input, Given) -> Result<cyto_pp_result>;
+pub(super) type Step = fn(&Context, Input, Given) -> Result<cyto_pp_result>;
 
 /// Body of the functions that take counts and options.
-fn run(
+pub(super) fn run(
     step: Step,
     ctx: Option<&cyto_context>,
     input: *const cyto_pp_input,
@@ -44,7 +43,7 @@ fn run(
     })
 }
 
-/// Quality control metrics of counts in memory, as `cyto_pp_qc` has them; groups of genes are those of
+/// Quality control metrics of a matrix in memory, as `cyto_pp_qc` has them; groups of genes are those of
 /// `input`. Options: "expr_type", "var_type", "percent_top", "log1p", "wide", "canonicalize", "allow_nonfinite".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_matrix_qc(
@@ -61,13 +60,13 @@ fn qc_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_resu
     let read = options::read(&mut given)?;
     let own = options::qc(&mut given, read)?;
     let in_force = given.finish()?;
-    let found = qc_metrics(ctx, &input.rows, &input.groups, &own)?;
+    let found = qc_metrics(ctx, &*input.rows, &input.groups, &own)?;
     let mut result = cyto_pp_result::new();
     let facts = facts::qc(&mut result, found, [input.cells, input.genes])?;
     Ok(result.report(facts, in_force))
 }
 
-/// Size factors of counts in memory, as `cyto_pp_normalize_total` has them. Options: "target_sum",
+/// Size factors of a matrix in memory, as `cyto_pp_normalize_total` has them. Options: "target_sum",
 /// "exclude_highly_expressed", "max_fraction", "median_over", "canonicalize", "allow_nonfinite".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_matrix_size_factors(
@@ -84,30 +83,44 @@ fn sizes_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_r
     let read = options::read(&mut given)?;
     let own = options::normalize(&mut given, read)?;
     let in_force = given.finish()?;
-    let found = size_factors(ctx, &input.rows, None, &own)?;
+    let found = size_factors(ctx, &*input.rows, None, &own)?;
     let mut result = cyto_pp_result::new();
     let facts = facts::sizes(&mut result, found);
     Ok(result.report(facts, in_force))
 }
 
 /// What is done to counts before they are looked at: options "normalize_total" and "log1p", off unless named.
-struct Before {
+pub(super) struct Before {
     normalize: Option<engine::preprocess::NormalizeOptions>,
     log1p: Option<Option<f64>>,
 }
 
 impl Before {
-    fn read(given: &mut Given, read: ReadOptions) -> Result<Self> {
+    pub(super) fn read(given: &mut Given, read: ReadOptions) -> Result<Self> {
         Ok(Before {
             normalize: given.step("normalize_total", false, |g| options::normalize(g, read))?,
             log1p: given.step("log1p", false, |g| g.number("base"))?,
         })
     }
 
+    /// Whether values are taken as they are.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.normalize.is_none() && self.log1p.is_none()
+    }
+
     /// The transformation, with size factors where they are wanted.
     fn transform(&self, ctx: &Context, input: &Input) -> Result<Option<Transform>> {
-        if self.normalize.is_none() && self.log1p.is_none() {
-            return Ok(None);
+        Ok(self.done(ctx, input)?.0)
+    }
+
+    /// The transformation, and the size factors.
+    pub(super) fn done(
+        &self,
+        ctx: &Context,
+        input: &Input,
+    ) -> Result<(Option<Transform>, Option<SizeFactors>)> {
+        if self.is_nothing() {
+            return Ok((None, None));
         }
         if let Some(Some(base)) = self.log1p.filter(|base| {
             base.is_some_and(|base| !(base > 0.0 && base != 1.0 && base.is_finite()))
@@ -118,25 +131,26 @@ impl Before {
             ));
         }
         let mut transform = Transform {
-            precision: normalized_precision(input.rows.kind()),
+            precision: float_precision(input.rows.kind()),
             factors: None,
             log: self.log1p.is_some(),
             base: self.log1p.flatten(),
         };
-        if let Some(normalize) = &self.normalize {
-            let sizes = size_factors(ctx, &input.rows, None, normalize)?;
-            transform.precision = sizes.precision;
-            transform.factors = Some(Arc::new(sizes.factors));
-        }
-        Ok(Some(transform))
+        let Some(normalize) = &self.normalize else {
+            return Ok((Some(transform), None));
+        };
+        let sizes = size_factors(ctx, &*input.rows, None, normalize)?;
+        transform.precision = sizes.precision;
+        transform.factors = Some(Arc::new(sizes.factors.clone()));
+        Ok((Some(transform), Some(sizes)))
     }
 }
 
-/// Highly variable genes of counts in memory, as `cyto_pp_highly_variable_genes` has them; labels are batches
+/// Highly variable genes of a matrix in memory, as `cyto_pp_highly_variable_genes` has them; labels are batches
 /// and need names of the genes. Options: those of that function, but for "batch_key", "layer", "subset" and those
 /// of the output. Flavours that look at logarithms want "normalize_total" (true, or an object with the options of
 /// `cyto_pp_matrix_size_factors`) and "log1p" (true, or an object with "base"), which are done on the way; both
-/// are off unless named.
+/// are off unless named, for values that are logarithms already, whose base is "log_base" (null = natural).
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_matrix_highly_variable_genes(
     ctx: Option<&cyto_context>,
@@ -152,8 +166,15 @@ fn hvg_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_res
     let read = options::read(&mut given)?;
     let before = Before::read(&mut given, read)?;
     let mut own = options::hvg(&mut given, read)?;
+    own.log_base = given.number("log_base")?;
     let in_force = given.finish()?;
-    own.log_base = before.log1p.flatten();
+    if own.log_base.is_some() && before.log1p.is_some() {
+        let message =
+            "is for values that are logarithms already; give log1p.base for those made here";
+        return Err(Error::argument("log_base", message));
+    }
+    own.log_base = own.log_base.or(before.log1p.flatten());
+    own.check()?;
     if own.flavor.wants_counts() && (before.normalize.is_some() || before.log1p.is_some()) {
         let message = format!(
             "\"{}\" looks at counts; leave normalize_total and log1p out",
@@ -169,7 +190,7 @@ fn hvg_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_res
     let found = highly_variable_genes(
         ctx,
         HvgInput {
-            source: &input.rows,
+            source: &*input.rows,
             transform: transform.as_ref(),
             batches: input.labels.as_ref(),
             names: input.genes.as_deref().unwrap_or_default(),
@@ -181,7 +202,7 @@ fn hvg_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_res
     Ok(result.report(facts, in_force))
 }
 
-/// Principal components of counts in memory, as `cyto_pp_pca` has them, of the genes in `mask_var`. Also array
+/// Principal components of a matrix in memory, as `cyto_pp_pca` has them, of the genes in `mask_var`. Also array
 /// "scores" (f64, cells x components). Options: "n_comps", "zero_center", "svd_solver", "random_state",
 /// "canonicalize", "allow_nonfinite", and "normalize_total" and "log1p" as in
 /// `cyto_pp_matrix_highly_variable_genes`.
@@ -203,7 +224,7 @@ fn pca_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_res
     let in_force = given.finish()?;
     let transform = before.transform(ctx, &input)?;
     let source = PcaInput {
-        source: &input.rows,
+        source: &*input.rows,
         transform: transform.as_ref(),
         genes: input.mask.as_deref(),
         read,
@@ -212,11 +233,11 @@ fn pca_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_res
     let scores = axes.scores(ctx, source, 0..input.rows.n_cells())?;
     let mut result = cyto_pp_result::new();
     result.matrix("scores", Values::F64(scores), axes.n_comps());
-    let facts = facts::pca(&mut result, axes, input.n_genes);
+    let facts = facts::pca(&mut result, axes, (input.n_genes, input.genes));
     Ok(result.report(facts, in_force))
 }
 
-/// Pseudobulk of counts in memory, as `cyto_pp_aggregate` has it, by the labels of `input`; the key's column in
+/// Pseudobulk of a matrix in memory, as `cyto_pp_aggregate` has it, by the labels of `input`; the key's column in
 /// table "groups" is "label". Options: "func", "dof", "canonicalize", "allow_nonfinite".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_matrix_aggregate(
@@ -238,10 +259,16 @@ fn aggregate_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_
     })?;
     let groups = CellGroups::by(&[labels])?;
     // Medians turn the matrix round in a temporary file.
-    let found = aggregate(ctx, &input.rows, &groups, &own, &std::env::temp_dir())?;
+    let found = aggregate(ctx, &*input.rows, &groups, &own, &std::env::temp_dir())?;
     let mut result = cyto_pp_result::new();
     let by = ["label".to_owned()];
-    let facts = facts::aggregate(&mut result, &by, groups, found, input.n_genes)?;
+    let facts = facts::aggregate(
+        &mut result,
+        &by,
+        groups,
+        found,
+        (input.n_genes, input.genes),
+    )?;
     Ok(result.report(facts, in_force))
 }
 

@@ -7,6 +7,7 @@ mod facts;
 mod files;
 mod given;
 mod input;
+mod made;
 mod matrices;
 mod options;
 mod result;
@@ -18,5 +19,6 @@ mod steps;
 
 pub use files::*;
 pub use input::*;
+pub use made::*;
 pub use matrices::*;
 pub use result::*;

@@ -4,7 +4,7 @@ use engine::data::Compression;
 use engine::data::rows::ReadOptions;
 use engine::preprocess::{
     AggregateFunc, AggregateOptions, Cutoffs, HvgFlavor, HvgOptions, MedianOver, NormalizeOptions,
-    PcaOptions, PcaSolver, QcOptions,
+    PcaOptions, PcaSolver, QcOptions, ScaleOptions,
 };
 use engine::{Error, Result};
 use serde_json::json;
@@ -93,6 +93,36 @@ pub(crate) fn pca(given: &mut Given) -> Result<PcaOptions> {
         options.random_state = seed;
     }
     Ok(options)
+}
+
+/// `zero_center`, `max_value`.
+pub(crate) fn scale(given: &mut Given, read: ReadOptions) -> Result<ScaleOptions> {
+    let mut options = ScaleOptions::default();
+    options.zero_center = given.flag("zero_center", options.zero_center)?;
+    options.max_value = given.number("max_value")?;
+    options.read = read;
+    options.check()?;
+    Ok(options)
+}
+
+/// Thresholds of cells.
+pub(crate) fn cell_filter(given: &mut Given) -> Result<[Option<f64>; 4]> {
+    Ok([
+        given.number("min_counts")?,
+        given.number("min_genes")?,
+        given.number("max_counts")?,
+        given.number("max_genes")?,
+    ])
+}
+
+/// Thresholds of genes.
+pub(crate) fn gene_filter(given: &mut Given) -> Result<[Option<f64>; 4]> {
+    Ok([
+        given.number("min_counts")?,
+        given.number("min_cells")?,
+        given.number("max_counts")?,
+        given.number("max_cells")?,
+    ])
 }
 
 /// `func`, `dof`.

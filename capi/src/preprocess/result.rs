@@ -149,7 +149,7 @@ macro_rules! named {
     ($($name:literal),* $(,)?) => { [$(($name, |r| r.lent($name))),*] };
 }
 
-const ARRAYS: [Named<cyto_pp_result>; 28] = named![
+const ARRAYS: [Named<cyto_pp_result>; 33] = named![
     "kept",
     "size_factors",
     "excluded_genes",
@@ -178,6 +178,11 @@ const ARRAYS: [Named<cyto_pp_result>; 28] = named![
     "connectivities_indptr",
     "connectivities_indices",
     "connectivities_values",
+    "genes",
+    "x_indptr",
+    "x_indices",
+    "x_values",
+    "x",
 ];
 
 /// Lends an array of a result; which ones there are, the function that made it says. Flags are `CYTO_U8`.

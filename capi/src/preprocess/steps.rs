@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use engine::data::MatrixLayout;
 use engine::data::h5ad::H5adFile;
-use engine::data::{Column, MatrixLayout};
 use engine::preprocess::file as pp;
 use engine::preprocess::file::Output;
 use engine::preprocess::{CellFilter, GeneFilter};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::facts;
 use super::given::Given;
 use super::options;
-use super::result::{Values, cyto_pp_result};
+use super::result::cyto_pp_result;
 
 /// What the steps of a file are called with.
 pub(crate) struct Files<'a> {
@@ -66,58 +66,21 @@ pub(crate) fn qc(ctx: &Context, files: &Files<'_>, mut given: Given) -> Result<c
     Ok(result.report(facts, in_force))
 }
 
-fn cell_filter(given: &mut Given) -> Result<[Option<f64>; 4]> {
-    Ok([
-        given.number("min_counts")?,
-        given.number("min_genes")?,
-        given.number("max_counts")?,
-        given.number("max_genes")?,
-    ])
-}
-
-fn gene_filter(given: &mut Given) -> Result<[Option<f64>; 4]> {
-    Ok([
-        given.number("min_counts")?,
-        given.number("min_cells")?,
-        given.number("max_counts")?,
-        given.number("max_cells")?,
-    ])
-}
-
-fn filtered(
-    report: pp::FilterReport,
-    (table, counted): (&'static str, &str),
-    names: Vec<String>,
-    in_force: Value,
-) -> Result<cyto_pp_result> {
-    let facts = json!({
-        counted: report.kept.len(),
-        "n_kept": report.n_kept(),
-        "column": report.column,
-    });
-    let columns = vec![
-        (report.column.to_owned(), report.number),
-        ("kept".to_owned(), Column::Bool(report.kept.clone())),
-    ];
-    let mut result = cyto_pp_result::new();
-    result.list("kept", Values::Flags(report.kept));
-    result.columns(table, names, columns)?;
-    Ok(result.report(facts, in_force))
-}
-
 pub(crate) fn filter_cells(
     ctx: &Context,
     files: &Files<'_>,
     mut given: Given,
 ) -> Result<cyto_pp_result> {
     let read = options::read(&mut given)?;
-    let [a, b, c, d] = cell_filter(&mut given)?;
+    let [a, b, c, d] = options::cell_filter(&mut given)?;
     let output = files.output(&mut given)?;
     let in_force = given.finish()?;
     let filter = CellFilter::one_of(a, b, c, d)?;
     let names = files.names("obs")?;
     let report = pp::filter_cells_file(ctx, files.input, output.as_ref(), filter, read)?;
-    filtered(report, ("obs", "n_cells"), names, in_force)
+    let mut result = cyto_pp_result::new();
+    let facts = facts::filtered(&mut result, report, ("obs", "n_cells"), Some(names))?;
+    Ok(result.report(facts, in_force))
 }
 
 pub(crate) fn filter_genes(
@@ -126,13 +89,15 @@ pub(crate) fn filter_genes(
     mut given: Given,
 ) -> Result<cyto_pp_result> {
     let read = options::read(&mut given)?;
-    let [a, b, c, d] = gene_filter(&mut given)?;
+    let [a, b, c, d] = options::gene_filter(&mut given)?;
     let output = files.output(&mut given)?;
     let in_force = given.finish()?;
     let filter = GeneFilter::one_of(a, b, c, d)?;
     let names = files.names("var")?;
     let report = pp::filter_genes_file(ctx, files.input, output.as_ref(), filter, read)?;
-    filtered(report, ("var", "n_genes"), names, in_force)
+    let mut result = cyto_pp_result::new();
+    let facts = facts::filtered(&mut result, report, ("var", "n_genes"), Some(names))?;
+    Ok(result.report(facts, in_force))
 }
 
 pub(crate) fn subset(
@@ -213,18 +178,17 @@ pub(crate) fn pca(ctx: &Context, files: &Files<'_>, mut given: Given) -> Result<
     own.match_dtype = given.flag("match_dtype", false)?;
     let output = files.output(&mut given)?;
     let in_force = given.finish()?;
-    let n_genes = H5adFile::open(files.input)?.shape()?[1];
+    let genes = files.names("var")?;
     let axes = pp::pca_file(ctx, files.input, output.as_ref(), &own)?;
     let mut result = cyto_pp_result::new();
-    let facts = facts::pca(&mut result, axes, n_genes);
+    let facts = facts::pca(&mut result, axes, (genes.len(), Some(genes)));
     Ok(result.report(facts, in_force))
 }
 
 pub(crate) fn scale(ctx: &Context, files: &Files<'_>, mut given: Given) -> Result<cyto_pp_result> {
     let mut own = pp::ScaleFileOptions::default();
-    own.scale.read = options::read(&mut given)?;
-    own.scale.zero_center = given.flag("zero_center", own.scale.zero_center)?;
-    own.scale.max_value = given.number("max_value")?;
+    let read = options::read(&mut given)?;
+    own.scale = options::scale(&mut given, read)?;
     own.mask_obs = given.text("mask_obs")?;
     own.layer = given.text("layer")?;
     own.dense_ok = given.flag("dense_ok", false)?;
@@ -233,9 +197,7 @@ pub(crate) fn scale(ctx: &Context, files: &Files<'_>, mut given: Given) -> Resul
     let found = pp::scale_file(ctx, files.input, &output, &own)?;
     let facts = json!({ "n_genes": found.mean.len() });
     let mut result = cyto_pp_result::new();
-    result
-        .list("gene_mean", Values::F64(found.mean))
-        .list("gene_std", Values::F64(found.std));
+    facts::scale(&mut result, found);
     Ok(result.report(facts, in_force))
 }
 
@@ -274,7 +236,7 @@ pub(crate) fn aggregate(
             "must name one or several columns of obs",
         ));
     }
-    let n_genes = H5adFile::open(files.input)?.shape()?[1];
+    let genes = files.names("var")?;
     let (groups, found) = pp::aggregate_file(
         ctx,
         files.input,
@@ -284,7 +246,7 @@ pub(crate) fn aggregate(
         &own,
     )?;
     let mut result = cyto_pp_result::new();
-    let facts = facts::aggregate(&mut result, &by, groups, found, n_genes)?;
+    let facts = facts::aggregate(&mut result, &by, groups, found, (genes.len(), Some(genes)))?;
     Ok(result.report(facts, in_force))
 }
 
@@ -332,34 +294,32 @@ fn preprocess_options(given: &mut Given) -> Result<pp::PreprocessOptions> {
         Some((qc, groups)) => (Some(qc), groups),
         None => (None, Vec::new()),
     };
-    own.filter_cells =
-        given
-            .step("filter_cells", false, cell_filter)?
-            .map_or_else(Vec::new, |given| {
-                rules(
-                    given,
-                    [
-                        CellFilter::MinCounts,
-                        CellFilter::MinGenes,
-                        CellFilter::MaxCounts,
-                        CellFilter::MaxGenes,
-                    ],
-                )
-            });
-    own.filter_genes =
-        given
-            .step("filter_genes", false, gene_filter)?
-            .map_or_else(Vec::new, |given| {
-                rules(
-                    given,
-                    [
-                        GeneFilter::MinCounts,
-                        GeneFilter::MinCells,
-                        GeneFilter::MaxCounts,
-                        GeneFilter::MaxCells,
-                    ],
-                )
-            });
+    own.filter_cells = given
+        .step("filter_cells", false, options::cell_filter)?
+        .map_or_else(Vec::new, |given| {
+            rules(
+                given,
+                [
+                    CellFilter::MinCounts,
+                    CellFilter::MinGenes,
+                    CellFilter::MaxCounts,
+                    CellFilter::MaxGenes,
+                ],
+            )
+        });
+    own.filter_genes = given
+        .step("filter_genes", false, options::gene_filter)?
+        .map_or_else(Vec::new, |given| {
+            rules(
+                given,
+                [
+                    GeneFilter::MinCounts,
+                    GeneFilter::MinCells,
+                    GeneFilter::MaxCounts,
+                    GeneFilter::MaxCells,
+                ],
+            )
+        });
     let needed =
         |name: &str| Error::argument(name, "cannot be left out; call the steps one by one");
     own.normalize = given
@@ -412,14 +372,14 @@ pub(crate) fn preprocess(
         let more = facts::sizes(&mut result, sizes);
         add(more, &["target_sum", "n_empty_cells", "n_excluded_genes"]);
     }
+    // Of the genes that stayed.
+    let genes = H5adFile::open(&output.target)?.index("var")?;
     if let Some(hvg) = &report.hvg {
-        // Of the genes that stayed.
-        let names = H5adFile::open(&output.target)?.index("var")?;
-        let more = facts::hvg(&mut result, hvg, Some(names))?;
+        let more = facts::hvg(&mut result, hvg, Some(genes.clone()))?;
         add(more, &["n_highly_variable"]);
     }
     if let Some(axes) = report.pca {
-        let more = facts::pca(&mut result, axes, report.kept[1]);
+        let more = facts::pca(&mut result, axes, (genes.len(), Some(genes)));
         add(more, &["n_comps", "variance_ratio"]);
     }
     Ok(result.report(facts, in_force))

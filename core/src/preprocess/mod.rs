@@ -23,7 +23,7 @@ mod transform;
 
 pub use aggregate::{AggregateFunc, AggregateOptions, Aggregated, CellGroups, aggregate};
 pub use counts::{CellSums, GeneSums, Seen};
-pub use filter::{CellFilter, GeneFilter};
+pub use filter::{CellFilter, FilterReport, GeneFilter, filter_cells, filter_genes};
 pub use hvg::{Cutoffs, Hvg, HvgFlavor, HvgInput, HvgOptions, highly_variable_genes};
 pub use neighbors::{Neighbors, neighbors};
 pub use normalize::{
@@ -31,5 +31,5 @@ pub use normalize::{
 };
 pub use pca::{Pca, PcaInput, PcaOptions, PcaSolver, pca};
 pub use qc::{QcGroup, QcMetrics, QcOptions, qc_metrics};
-pub use scale::{ScaleOptions, ScaleStats, scale_stats};
-pub use transform::{Precision, Transform, TransformCache};
+pub use scale::{ScaleInput, ScaleOptions, ScaleStats, Scaled, scale_stats, scaled};
+pub use transform::{Precision, Transform, TransformCache, float_precision, transformed};

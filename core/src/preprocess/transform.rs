@@ -14,8 +14,12 @@ use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::data::RowReader;
+use crate::context::Context;
 use crate::data::numbers::whole;
+use crate::data::rows::scan::Scan;
+use crate::data::rows::{ReadOptions, RowReader, RowSource};
+use crate::data::{NumberKind, Numbers, SparseArray};
+use crate::error::Result;
 use crate::stats::vector_math::ln_1p;
 
 /// Type in which transformed values are stored.
@@ -36,6 +40,15 @@ impl Precision {
             Precision::Single => f64::from(value as f32),
             Precision::Double => value,
         }
+    }
+}
+
+/// Type that floats made of stored values have, unless they were normalised: that of the values, and 64-bit
+/// floats for integers.
+pub fn float_precision(kind: NumberKind) -> Precision {
+    match kind {
+        NumberKind::F16 | NumberKind::F32 => Precision::Single,
+        _ => Precision::Double,
     }
 }
 
@@ -154,6 +167,59 @@ impl CellTransform {
     }
 }
 
+/// The transformed matrix in memory, cells x genes: genes ascend, duplicates are summed, stored zeros are
+/// left out. `and_then(cell, row)` is done to each row afterwards.
+///
+/// # Errors
+/// Those of the source and of reading; `Cancelled`.
+///
+/// # Cost
+/// One pass; 12 bytes an entry.
+pub fn transformed(
+    ctx: &Context,
+    source: &dyn RowSource,
+    transform: &Transform,
+    read: ReadOptions,
+    and_then: impl Fn(usize, &mut RowReader) + Sync,
+) -> Result<SparseArray> {
+    let n = source.n_cells();
+    let (mut offsets, mut indices, mut values) = (vec![0_u64], Vec::new(), Vec::new());
+    let stage = ctx.stage("transform", n as u64)?;
+    let mut scan = Scan::new(source, Some(&stage), 0);
+    scan.copies = 2;
+    scan.run(
+        ctx,
+        TransformCache::default,
+        |_| (Vec::new(), Vec::new(), Vec::new()),
+        |cache, (ends, genes, own), block| {
+            let mut row = RowReader::new(read);
+            for i in 0..block.n_rows() {
+                let cell = block.first_row() + i;
+                row.read(block, i)?;
+                transform.apply(cell, &mut row, cache);
+                and_then(cell, &mut row);
+                genes.extend_from_slice(&row.genes);
+                own.extend_from_slice(&row.values);
+                ends.push(own.len() as u64);
+            }
+            Ok(())
+        },
+        |_, (ends, genes, own)| {
+            let before = values.len() as u64;
+            offsets.extend(ends.iter().map(|end: &u64| end + before));
+            indices.extend(genes);
+            values.extend(own);
+            Ok(())
+        },
+    )?;
+    stage.finish()?;
+    Ok(SparseArray {
+        offsets,
+        indices,
+        values: Numbers::F64(values),
+    })
+}
+
 /// All values of a cell, for the vector units at hand.
 struct Each<'a> {
     transform: &'a CellTransform,
@@ -186,6 +252,33 @@ const EASY: f64 = 1e300;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::rows::ValueRows;
+
+    #[test]
+    fn a_transformed_matrix_has_its_rows_in_canonical_form() {
+        let rows = ValueRows::from_parts(
+            NumberKind::F64,
+            4,
+            vec![0, 3, 3, 5],
+            vec![2, 0, 2, 1, 3],
+            &[1.0, 3.0, 0.5, 0.0, 8.0],
+        )
+        .expect("rows");
+        let transform = Transform {
+            precision: Precision::Double,
+            factors: Some(Arc::new(vec![2.0, 0.0, 4.0])),
+            ..Transform::default()
+        };
+        let ctx = Context::single_threaded().expect("pool");
+        let read = ReadOptions::default();
+        let made = transformed(&ctx, &rows, &transform, read, |_, _| ()).expect("made");
+        assert_eq!(made.offsets, [0, 2, 2, 3]);
+        assert_eq!(made.indices, [0, 2, 3]);
+        let Numbers::F64(values) = made.values else {
+            unreachable!("transformed values are 64-bit floats")
+        };
+        assert_eq!(values, [1.5, 0.75, 2.0]);
+    }
 
     #[test]
     fn tables_and_single_values_agree() {

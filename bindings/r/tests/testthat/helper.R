@@ -40,13 +40,14 @@ subset_to <- function(RCTD, n) {
 }
 
 # Runs work() and sends this process Ctrl-C when the first progress of `stage` (NULL = any) is told: it arrives while
-# the engine works, however fast the machine is. `sent`: file for the time it was sent.
+# the engine works, however fast the machine is, and after system() has ended, while which R is deaf to it. `sent`:
+# file for the time it was sent.
 interrupted_at <- function(stage, work, sent = tempfile()) {
   begun <- FALSE
   old <- options(cytosol.progress_interval_ms = 0L, cytosol.progress = function(now, ...) {
     if (begun || !(is.null(stage) || identical(now, stage))) return()
     begun <<- TRUE
-    system(sprintf("(date +%%s.%%N > %s; kill -INT %d) &", sent, Sys.getpid()))
+    system(sprintf("(sleep 0.02; date +%%s.%%N > %s; kill -INT %d) &", sent, Sys.getpid()))
   })
   on.exit(options(old))
   tryCatch(work(), interrupt = function(e) "interrupted")

@@ -100,3 +100,30 @@ test_that("experiments of Bioconductor are taken", {
   expect_identical(direct@internal_vars$gene_list_reg,
                    quietly(create.RCTD(small$puck, small$reference, max_cores = 1))@internal_vars$gene_list_reg)
 })
+
+test_that("coordinates of an experiment are those that spatialCoords() gives", {
+  skip_if_not_installed("SingleCellExperiment")
+  # As SpatialExperiment has it: a class over SingleCellExperiment, coordinates among the inner columns.
+  setGeneric("spatialCoords", function(x, ...) standardGeneric("spatialCoords"), where = globalenv())
+  setClass("TissueExperiment", contains = "SingleCellExperiment", where = globalenv())
+  on.exit({
+    removeClass("TissueExperiment", where = globalenv())
+    removeGeneric("spatialCoords", where = globalenv())
+  })
+  tissue <- SingleCellExperiment::SingleCellExperiment(
+    list(counts = counts), colData = S4Vectors::DataFrame(x = rep(0, ncol(counts)), y = 0))
+  expect_true(all(SpatialRNA(tissue)@coords == 0))
+  tissue <- as(tissue, "TissueExperiment")
+  inner <- SingleCellExperiment::int_colData(tissue)
+  inner$spatialCoords <- as.matrix(coords)
+  tissue@int_colData <- inner
+  # Without a method the columns of the table are taken, with one its coordinates.
+  expect_true(all(SpatialRNA(tissue)@coords == 0))
+  setMethod("spatialCoords", "TissueExperiment", function(x, ...) SingleCellExperiment::int_colData(x)$spatialCoords,
+            where = globalenv())
+  expect_equal(SpatialRNA(tissue)@coords, coords)
+  direct <- quietly(create.RCTD(tissue, small$reference, max_cores = 1))
+  plain <- quietly(create.RCTD(small$puck, small$reference, max_cores = 1))
+  expect_equal(direct@spatialRNA@coords, plain@spatialRNA@coords)
+  expect_identical(direct@internal_vars$gene_list_reg, plain@internal_vars$gene_list_reg)
+})

@@ -3,21 +3,21 @@
 use super::Csr;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A [`Csr`] being filled in any order, once the number of entries of each cell is known.
+/// A matrix compressed by cell being filled in any order, once the number of entries of each cell is known.
 ///
 /// Entries of one cell keep the order in which they were placed.
 ///
 /// # Cost
-/// O(entries + cells); 8 bytes an entry, 8 a cell.
-pub(crate) struct CellSort {
+/// O(entries + cells); 4 bytes and a value an entry, 8 a cell.
+pub(crate) struct CellSort<T = u32> {
     n_genes: usize,
     /// Where the next entry of each cell goes; one element more than there are cells.
     next: Vec<usize>,
     genes: Vec<u32>,
-    counts: Vec<u32>,
+    values: Vec<T>,
 }
 
-impl CellSort {
+impl<T: Copy + Default> CellSort<T> {
     /// Makes room for `per_cell` entries in each cell.
     ///
     /// # Errors
@@ -33,43 +33,53 @@ impl CellSort {
             n_genes,
             next,
             genes: zeros(total)?,
-            counts: zeros(total)?,
+            values: zeros(total)?,
         })
     }
 
     /// Puts an entry into its cell.
     #[inline]
-    pub(crate) fn place(&mut self, cell: usize, gene: u32, count: u32) {
+    pub(crate) fn place(&mut self, cell: usize, gene: u32, value: T) {
         let slot = self.next[cell];
         self.genes[slot] = gene;
-        self.counts[slot] = count;
+        self.values[slot] = value;
         self.next[cell] = slot + 1;
     }
 
-    /// The matrix, once every announced entry has been placed.
-    pub(crate) fn finish(self) -> Csr {
+    /// Where each cell's entries begin (one more than there are cells), genes and values, once every announced
+    /// entry has been placed.
+    pub(crate) fn into_parts(self) -> (Vec<usize>, Vec<u32>, Vec<T>) {
         let mut offsets = self.next;
         // Each cell's cursor has moved to where the next cell begins.
         offsets.rotate_right(1);
         offsets[0] = 0;
-        Csr::from_parts(self.n_genes, offsets, self.genes, self.counts)
+        (offsets, self.genes, self.values)
+    }
+}
+
+impl CellSort {
+    /// The counts, once every announced entry has been placed.
+    pub(crate) fn finish(self) -> Csr {
+        let n_genes = self.n_genes;
+        let (offsets, genes, counts) = self.into_parts();
+        Csr::from_parts(n_genes, offsets, genes, counts)
             .expect("every announced entry was placed, with a gene in range")
     }
 }
 
-fn zeros(n: usize) -> Result<Vec<u32>> {
+fn zeros<T: Copy + Default>(n: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(n).map_err(|e| {
         Error::new(
             ErrorKind::OutOfMemory,
             format!(
                 "counts: sorting {n} entries by cell needs {} bytes",
-                n as u128 * 8
+                n as u128 * (4 + size_of::<T>() as u128)
             ),
         )
         .with_source(e)
     })?;
-    vector.resize(n, 0);
+    vector.resize(n, T::default());
     Ok(vector)
 }
 

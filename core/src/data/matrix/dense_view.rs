@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::arrays::{Value, ValueArray};
+use super::arrays::{Value, ValueArray, with_values};
 use super::{Orientation, cells_and_genes};
 use crate::context::Context;
 use crate::data::source::{CellBlocks, CountBlock, check_range};
@@ -66,6 +66,12 @@ impl<'a> DenseView<'a> {
     /// # Cost
     /// Reading is O(cells x genes); fastest when the genes of a cell lie side by side.
     pub fn into_blocks(self) -> Result<Box<dyn CellBlocks + 'a>> {
+        self.check()?;
+        Ok(Box::new(DenseCells { view: self }))
+    }
+
+    /// Whether the array holds what shape and strides reach.
+    pub(super) fn check(&self) -> Result<()> {
         if self.n_genes() > u32::MAX as usize {
             return Err(Error::argument(
                 self.name,
@@ -92,11 +98,11 @@ impl<'a> DenseView<'a> {
                 ));
             }
         }
-        Ok(Box::new(DenseCells { view: self }))
+        Ok(())
     }
 
     /// Strides from cell to cell and from gene to gene.
-    fn strides(&self) -> (usize, usize) {
+    pub(super) fn strides(&self) -> (usize, usize) {
         match self.orientation {
             Orientation::CellsByGenes => (self.row_stride, self.column_stride),
             Orientation::GenesByCells => (self.column_stride, self.row_stride),
@@ -148,15 +154,7 @@ impl CellBlocks for DenseCells<'_> {
         check_range(&cells, self.n_cells())?;
         block.start(cells.start);
         let view = &self.view;
-        match view.values {
-            ValueArray::I32(values) => view.copy_typed(ctx, values, cells, block),
-            ValueArray::I64(values) => view.copy_typed(ctx, values, cells, block),
-            ValueArray::F32(values) => view.copy_typed(ctx, values, cells, block),
-            ValueArray::F64(values) => view.copy_typed(ctx, values, cells, block),
-            ValueArray::U16(values) => view.copy_typed(ctx, values, cells, block),
-            ValueArray::U32(values) => view.copy_typed(ctx, values, cells, block),
-            ValueArray::U8(values) => view.copy_typed(ctx, values, cells, block),
-        }
+        with_values!(view.values, values => view.copy_typed(ctx, values, cells, block))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Matrices in memory: views of a host's arrays, one owned type, and blocks made by a function.
 //!
 //! A view borrows arrays that the host owns, in any element type the C ABI knows, and says in so
-//! many words whether its rows are cells or genes. Views become [`CellBlocks`](super::CellBlocks);
-//! nothing here computes, and nothing is copied but the rows asked for, with one exception:
-//! a sparse view compressed along genes is turned round once (8 bytes an entry).
+//! many words whether its rows are cells or genes. Views become [`CellBlocks`](super::CellBlocks), which hold
+//! counts, or a [`RowSource`](super::RowSource) of values of any sign and fraction; nothing here computes,
+//! and nothing is copied but the rows asked for, with one exception: a sparse view compressed along genes is
+//! turned round once (4 bytes and a value an entry).
 //!
 //! Time: checks about memory speed, on all threads; reading O(entries) sparse, O(cells x genes)
 //! dense. Memory: see each type.
@@ -15,6 +16,7 @@ mod dense_view;
 mod fn_blocks;
 mod sparse_check;
 mod sparse_view;
+mod value_rows;
 
 pub use arrays::{IndexArray, ValueArray};
 pub(crate) use cell_sort::CellSort;

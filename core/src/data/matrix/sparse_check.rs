@@ -2,7 +2,7 @@
 //!
 //! Time: about memory speed, on all threads. Memory: none.
 
-use super::arrays::{Index, IndexArray};
+use super::arrays::{Index, IndexArray, with_indices};
 use super::{Layout, SparseView};
 use crate::context::Context;
 use crate::error::{Error, Reason, Result};
@@ -20,10 +20,7 @@ impl SparseView<'_> {
     pub fn check(&self, ctx: &Context) -> Result<()> {
         self.check_lengths()?;
         self.check_indptr(ctx)?;
-        match self.indices {
-            IndexArray::I32(indices) => self.check_indices(ctx, indices),
-            IndexArray::I64(indices) => self.check_indices(ctx, indices),
-        }
+        with_indices!(self.indices, indices => self.check_indices(ctx, indices))
     }
 
     pub(super) fn corrupt(&self, array: &str, position: usize, message: String) -> Error {

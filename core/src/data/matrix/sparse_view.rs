@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::arrays::{Index, IndexArray, Value, ValueArray};
+use super::arrays::{Index, IndexArray, Value, ValueArray, with_indices, with_values};
 use super::{CellSort, Csr, IndexBase, Layout, Orientation, cells_and_genes};
 use crate::context::Context;
 use crate::data::source::{CellBlocks, CountBlock, check_range, count_of, invalid_count};
@@ -113,13 +113,12 @@ impl<'a> SparseView<'a> {
     }
 
     fn copy_cells(&self, ctx: &Context, cells: Range<usize>, block: &mut CountBlock) -> Result<()> {
-        match self.indices {
-            IndexArray::I32(indices) => self.copy_indexed(ctx, indices, cells, block),
-            IndexArray::I64(indices) => self.copy_indexed(ctx, indices, cells, block),
-        }
+        with_indices!(self.indices, indices => {
+            with_values!(self.values, values => self.copy_typed(ctx, indices, values, cells, block))
+        })
     }
 
-    fn cells_are_compressed(&self) -> bool {
+    pub(super) fn cells_are_compressed(&self) -> bool {
         matches!(
             (self.layout, self.orientation),
             (Layout::Csr, Orientation::CellsByGenes) | (Layout::Csc, Orientation::GenesByCells)
@@ -135,7 +134,7 @@ impl<'a> SparseView<'a> {
     }
 
     /// Positions of the entries of one compressed row or column, checked against the arrays.
-    fn entries(&self, major: usize) -> Result<Range<usize>> {
+    pub(super) fn entries(&self, major: usize) -> Result<Range<usize>> {
         let base = self.index_base.offset();
         let at = |i: usize| {
             let position = self.indptr.get(i).map(|p| p.wrapping_sub(base))?;
@@ -164,24 +163,6 @@ impl<'a> SparseView<'a> {
         }
     }
 
-    fn copy_indexed<I: Index>(
-        &self,
-        ctx: &Context,
-        indices: &[I],
-        cells: Range<usize>,
-        block: &mut CountBlock,
-    ) -> Result<()> {
-        match self.values {
-            ValueArray::I32(values) => self.copy_typed(ctx, indices, values, cells, block),
-            ValueArray::I64(values) => self.copy_typed(ctx, indices, values, cells, block),
-            ValueArray::F32(values) => self.copy_typed(ctx, indices, values, cells, block),
-            ValueArray::F64(values) => self.copy_typed(ctx, indices, values, cells, block),
-            ValueArray::U16(values) => self.copy_typed(ctx, indices, values, cells, block),
-            ValueArray::U32(values) => self.copy_typed(ctx, indices, values, cells, block),
-            ValueArray::U8(values) => self.copy_typed(ctx, indices, values, cells, block),
-        }
-    }
-
     fn copy_typed<I: Index, V: Value>(
         &self,
         ctx: &Context,
@@ -204,32 +185,27 @@ impl<'a> SparseView<'a> {
         Ok(())
     }
 
-    /// The same matrix compressed by cell, from one that is compressed by gene.
+    /// The same counts compressed by cell, from a view that is compressed by gene.
     fn turned_round(&self, ctx: &Context) -> Result<Csr> {
-        match self.indices {
-            IndexArray::I32(indices) => self.turn_indexed(ctx, indices),
-            IndexArray::I64(indices) => self.turn_indexed(ctx, indices),
-        }
+        with_indices!(self.indices, indices => with_values!(self.values, values => {
+            let count = |cell, gene, value| {
+                count_of(value).ok_or_else(|| invalid_count(cell, gene, value))
+            };
+            let sort = self.turn(ctx, indices, |cell, gene, position| {
+                count(cell, gene, values[position].number())
+            })?;
+            Ok(sort.finish())
+        }))
     }
 
-    fn turn_indexed<I: Index>(&self, ctx: &Context, indices: &[I]) -> Result<Csr> {
-        match self.values {
-            ValueArray::I32(values) => self.turn_typed(ctx, indices, values),
-            ValueArray::I64(values) => self.turn_typed(ctx, indices, values),
-            ValueArray::F32(values) => self.turn_typed(ctx, indices, values),
-            ValueArray::F64(values) => self.turn_typed(ctx, indices, values),
-            ValueArray::U16(values) => self.turn_typed(ctx, indices, values),
-            ValueArray::U32(values) => self.turn_typed(ctx, indices, values),
-            ValueArray::U8(values) => self.turn_typed(ctx, indices, values),
-        }
-    }
-
-    fn turn_typed<I: Index, V: Value>(
+    /// Sorts the entries of a view compressed by gene into cells; `value(cell, gene, position)` is what is kept
+    /// of each.
+    pub(super) fn turn<I: Index, T: Copy + Default>(
         &self,
         ctx: &Context,
         indices: &[I],
-        values: &[V],
-    ) -> Result<Csr> {
+        value: impl Fn(usize, usize, usize) -> Result<T>,
+    ) -> Result<CellSort<T>> {
         let (n_cells, n_genes) = (self.n_cells(), self.n_genes());
         let mut per_cell = vec![0_usize; n_cells];
         for gene in 0..n_genes {
@@ -243,12 +219,10 @@ impl<'a> SparseView<'a> {
             ctx.check_cancelled()?;
             for position in self.entries(gene)? {
                 let cell = self.minor(indices[position], n_cells, position)? as usize;
-                let value = values[position].number();
-                let count = count_of(value).ok_or_else(|| invalid_count(cell, gene, value))?;
-                sort.place(cell, gene as u32, count);
+                sort.place(cell, gene as u32, value(cell, gene, position)?);
             }
         }
-        Ok(sort.finish())
+        Ok(sort)
     }
 }
 

@@ -24,11 +24,9 @@ enum Form {
         genes: Option<Stored>,
         position: u64,
     },
-    #[cfg_attr(
-        not(feature = "hdf5"),
-        allow(dead_code, reason = "only files hold dense rows")
-    )]
-    Dense { n_rows: usize },
+    Dense {
+        n_rows: usize,
+    },
 }
 
 /// Consecutive rows of a matrix, as they are stored.
@@ -91,10 +89,6 @@ impl RowBlock {
     }
 
     /// Dense rows.
-    #[cfg_attr(
-        not(feature = "hdf5"),
-        allow(dead_code, reason = "only files hold dense rows")
-    )]
     pub(crate) fn dense(
         name: &std::sync::Arc<str>,
         first_row: usize,

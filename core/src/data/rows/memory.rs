@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{PendingRows, RowBlock, RowSource, Stored};
 use crate::context::Context;
 use crate::data::dataset::MatrixLayout;
-use crate::data::numbers::{NumberKind, append_numbers};
+use crate::data::numbers::{NumberKind, append_index_bytes, append_numbers};
 use crate::data::source::check_range;
 use crate::error::{Error, Result};
 
@@ -28,10 +28,33 @@ pub struct ValueRows {
     genes: Vec<u32>,
     values: Vec<u8>,
     kind: NumberKind,
+    layout: MatrixLayout,
     name: Arc<str>,
 }
 
+/// A matrix as it lies in memory: stored bytes, and how it was stored where it comes from.
+pub(crate) struct StoredRows {
+    pub n_genes: usize,
+    pub offsets: Vec<usize>,
+    pub genes: Vec<u32>,
+    pub values: Stored,
+    pub layout: MatrixLayout,
+}
+
 impl ValueRows {
+    /// A matrix whose arrays are known to fit each other.
+    pub(crate) fn of_stored(rows: StoredRows, name: Arc<str>) -> Self {
+        ValueRows {
+            n_genes: rows.n_genes,
+            offsets: rows.offsets,
+            genes: rows.genes,
+            values: rows.values.bytes,
+            kind: rows.values.kind,
+            layout: rows.layout,
+            name,
+        }
+    }
+
     /// A matrix from its arrays; values are rounded to `kind`.
     ///
     /// # Errors
@@ -64,6 +87,7 @@ impl ValueRows {
             genes,
             values: bytes,
             kind,
+            layout: MatrixLayout::Csr,
             name: "X".into(),
         })
     }
@@ -107,7 +131,7 @@ impl RowSource for ValueRows {
     }
 
     fn layout(&self) -> MatrixLayout {
-        MatrixLayout::Csr
+        self.layout
     }
 
     fn bytes(&self, rows: Range<usize>) -> u64 {
@@ -121,13 +145,11 @@ impl RowSource for ValueRows {
             let (lo, hi) = (self.offsets[rows.start], self.offsets[rows.end]);
             let starts = self.offsets[rows.start..=rows.end].iter().map(|o| o - lo);
             let size = self.kind.size();
-            let genes = Stored {
+            let mut genes = Stored {
                 kind: NumberKind::U32,
-                bytes: self.genes[lo..hi]
-                    .iter()
-                    .flat_map(|g| g.to_le_bytes())
-                    .collect(),
+                bytes: Vec::new(),
             };
+            append_index_bytes(genes.kind, &self.genes[lo..hi], &mut genes.bytes);
             let values = Stored {
                 kind: self.kind,
                 bytes: self.values[lo * size..hi * size].to_vec(),

@@ -24,6 +24,7 @@ use std::ops::Range;
 pub(crate) use block::Stored;
 pub use block::{ReadOptions, RowBlock, RowReader};
 pub use counts::CountRows;
+pub(crate) use memory::StoredRows;
 pub use memory::ValueRows;
 pub use select::SelectedRows;
 

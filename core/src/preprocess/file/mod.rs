@@ -30,7 +30,7 @@ pub use normalize::{
     scale_file,
 };
 pub use pipeline::{PreprocessOptions, PreprocessReport, preprocess_file};
-pub use subset::{FilterReport, filter_cells_file, filter_genes_file, subset_file};
+pub use subset::{filter_cells_file, filter_genes_file, subset_file};
 pub use validate::{Fault, ValidateReport, validate};
 
 use crate::context::Context;

@@ -7,7 +7,7 @@
 //! scanpy 1.11.5: what is written besides the matrix, and in which types.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::context::Context;
 use crate::data::h5ad::H5adFile;
@@ -20,8 +20,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 use super::super::counts::{CountPlan, Seen, count};
 use super::super::normalize::{NormalizeOptions, SizeFactors, size_factors};
-use super::super::scale::{ScaleOptions, ScaleStats, scale_stats};
-use super::super::transform::{Precision, Transform};
+use super::super::scale::{ScaleInput, ScaleOptions, ScaleStats, Scaler, scale_stats};
+use super::super::transform::{Precision, Transform, float_precision};
 use super::transform::{ScaleEdit, TransformEdit, stored_kind};
 use super::{MatrixChoice, Output};
 
@@ -168,10 +168,7 @@ pub fn log1p_file(
     let warnings = already_logged(&file, options.guard)?;
     let name = MatrixChoice::layer(options.layer.clone()).member()?;
     let info = file.matrix_info(&name)?;
-    let precision = match info.kind {
-        NumberKind::F16 | NumberKind::F32 => Precision::Single,
-        _ => Precision::Double,
-    };
+    let precision = float_precision(info.kind);
     let transform = Transform {
         precision,
         factors: None,
@@ -306,10 +303,7 @@ pub fn scale_file(
         Some(column) => Some(super::mask(&file, "obs", column)?),
         None => None,
     };
-    let precision = match info.kind {
-        NumberKind::F16 | NumberKind::F32 => Precision::Single,
-        _ => Precision::Double,
-    };
+    let precision = float_precision(info.kind);
     let kind = stored_kind(precision);
     let [n, g] = info.shape;
     let more = match options.scale.zero_center {
@@ -318,17 +312,19 @@ pub fn scale_file(
     };
     let rewriter = output.begin(ctx, &file, more)?;
     let rows = file.rows(ctx, &name, output.folder())?;
-    let stats = scale_stats(ctx, &*rows, cells.as_deref(), &options.scale)?;
-    rewriter.carry(Selection::default(), &[&name])?;
-    let edit = ScaleEdit {
-        mean: &stats.mean,
-        deviation: &stats.std,
-        precision,
-        most: options.scale.max_value,
+    let source = ScaleInput {
+        source: &*rows,
+        transform: None,
         cells: cells.as_deref(),
-        zero_center: options.scale.zero_center,
-        empty: Mutex::new(None),
     };
+    let stats = scale_stats(ctx, source, &options.scale)?;
+    rewriter.carry(Selection::default(), &[&name])?;
+    let edit = ScaleEdit(Scaler::new(
+        &stats,
+        &options.scale,
+        precision,
+        cells.as_deref(),
+    ));
     let place = Place {
         ctx,
         elements: rewriter.elements,

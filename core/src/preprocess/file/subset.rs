@@ -10,34 +10,14 @@
 use std::path::Path;
 
 use crate::context::Context;
+use crate::data::Annotations;
 use crate::data::h5ad::H5adFile;
 use crate::data::h5ad::writer::members::Selection;
 use crate::data::rows::ReadOptions;
-use crate::data::{Annotations, Column, NumberKind};
 use crate::error::{Error, Result};
 
-use super::super::counts::{CountPlan, CountSums, count};
-use super::super::filter::{CellFilter, GeneFilter};
+use super::super::filter::{CellFilter, FilterReport, GeneFilter, filter_cells, filter_genes};
 use super::Output;
-
-/// What a filter did.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct FilterReport {
-    /// Whether each cell or gene stays.
-    pub kept: Vec<bool>,
-    /// Name of the column with the number that was compared.
-    pub column: &'static str,
-    /// The number of each cell or gene.
-    pub number: Column,
-}
-
-impl FilterReport {
-    /// How many stay.
-    pub fn n_kept(&self) -> usize {
-        self.kept.iter().filter(|kept| **kept).count()
-    }
-}
 
 /// Keeps the cells that pass a threshold; writes the number into `obs` first.
 ///
@@ -51,19 +31,8 @@ pub fn filter_cells_file(
     read: ReadOptions,
 ) -> Result<FilterReport> {
     let file = H5adFile::open(input)?;
-    let (sums, kind) = sums(ctx, &file, input, output, read)?;
-    let report = match filter.is_on_counts() {
-        true => FilterReport {
-            kept: sums.cells.iter().map(|&c| filter.keeps(c)).collect(),
-            column: "n_counts",
-            number: totals(kind, sums.cells.iter().map(|c| c.total)),
-        },
-        false => FilterReport {
-            kept: sums.cells.iter().map(|&c| filter.keeps(c)).collect(),
-            column: "n_genes",
-            number: Column::I64(sums.cells.iter().map(|c| i64::from(c.n_positive)).collect()),
-        },
-    };
+    let rows = file.rows(ctx, "X", &super::spool_folder(output, input))?;
+    let report = filter_cells(ctx, &*rows, filter, read)?;
     if let Some(output) = output {
         let kept = positions(&report.kept);
         let mut annotations = Annotations::default();
@@ -85,22 +54,8 @@ pub fn filter_genes_file(
     read: ReadOptions,
 ) -> Result<FilterReport> {
     let file = H5adFile::open(input)?;
-    let (sums, kind) = sums(ctx, &file, input, output, read)?;
-    let genes = &sums.genes;
-    let kept = (0..genes.total.len()).map(|gene| filter.keeps(genes, gene));
-    let kept: Vec<bool> = kept.collect();
-    let report = match filter.is_on_counts() {
-        true => FilterReport {
-            kept,
-            column: "n_counts",
-            number: totals(kind, genes.total.iter().copied()),
-        },
-        false => FilterReport {
-            kept,
-            column: "n_cells",
-            number: Column::I64(genes.n_positive.iter().map(|&n| n as i64).collect()),
-        },
-    };
+    let rows = file.rows(ctx, "X", &super::spool_folder(output, input))?;
+    let report = filter_genes(ctx, &*rows, filter, read)?;
     if let Some(output) = output {
         let kept = positions(&report.kept);
         let mut annotations = Annotations::default();
@@ -123,7 +78,7 @@ pub fn subset_file(
 ) -> Result<()> {
     let file = H5adFile::open(input)?;
     let [n, g] = file.shape()?;
-    for (name, mask, n) in [("obs_mask", cells, n), ("var_mask", genes, g)] {
+    for (name, mask, n) in [("cells", cells, n), ("genes", genes, g)] {
         if let Some(mask) = mask.filter(|mask| mask.len() != n) {
             return Err(Error::argument(
                 name,
@@ -172,30 +127,6 @@ pub(super) fn write_subset(
     rewriter.carry(selection, &[])?;
     rewriter.annotate(annotations, sizes)?;
     rewriter.commit()
-}
-
-fn sums(
-    ctx: &Context,
-    file: &H5adFile,
-    input: &Path,
-    output: Option<&Output>,
-    read: ReadOptions,
-) -> Result<(CountSums, NumberKind)> {
-    let rows = file.rows(ctx, "X", &super::spool_folder(output, input))?;
-    let plan = CountPlan {
-        read,
-        ..CountPlan::default()
-    };
-    Ok((count(ctx, &*rows, &plan, "totals")?, rows.kind()))
-}
-
-/// Sums in the type that the reference gives them.
-fn totals(kind: NumberKind, values: impl Iterator<Item = f64>) -> Column {
-    match kind {
-        NumberKind::F16 | NumberKind::F32 => Column::F32(values.map(|v| v as f32).collect()),
-        NumberKind::F64 => Column::F64(values.collect()),
-        _ => Column::I64(values.map(|v| v as i64).collect()),
-    }
 }
 
 /// Numbers of what stays.

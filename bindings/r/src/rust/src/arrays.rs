@@ -5,7 +5,8 @@ use std::ffi::CStr;
 use cytosol::{
     cyto_array, cyto_dataset_array, cyto_deseq_array, cyto_deseq_results_array,
     cyto_deseq_transformed_array, cyto_dtype, cyto_plan_bounds, cyto_plan_n_shards,
-    cyto_rctd_array, cyto_rctd_results_array, cyto_reference_array, cyto_rows_array,
+    cyto_pp_result_array, cyto_rctd_array, cyto_rctd_results_array, cyto_reference_array,
+    cyto_rows_array,
 };
 use extendr_api::prelude::*;
 use extendr_ffi::{INTEGER, REAL, SEXPTYPE};
@@ -41,6 +42,7 @@ pub(crate) fn lent(handle: &Robj, name: &str) -> Result<cyto_array, Failure> {
         cyto_deseq => cyto_deseq_array,
         cyto_deseq_results => cyto_deseq_results_array,
         cyto_deseq_transformed => cyto_deseq_transformed_array,
+        cyto_pp_result => cyto_pp_result_array,
         cyto_reference => cyto_reference_array,
         cyto_rctd => cyto_rctd_array,
         cyto_rctd_results => cyto_rctd_results_array,
@@ -95,10 +97,10 @@ fn array_shape(handle: Robj, name: &str) -> Robj {
     })
 }
 
-/// Fills a new numeric or integer vector with an array, column by column.
+/// Fills a new numeric or integer vector with an array, column by column, or row by row as it lies.
 /// @noRd
 #[extendr]
-fn array_fill(handle: Robj, name: &str, target: Robj) -> Robj {
+fn array_fill(handle: Robj, name: &str, target: Robj, by_row: bool) -> Robj {
     answer(|| {
         let array = lent(&handle, name)?;
         let n = array.n_rows * array.n_columns;
@@ -108,7 +110,7 @@ fn array_fill(handle: Robj, name: &str, target: Robj) -> Robj {
         if n == 0 {
             return Ok(target);
         }
-        let n_columns = array.n_columns;
+        let n_columns = if by_row { 1 } else { array.n_columns };
         // SAFETY: R code made the vector for this call, of this length; its type is checked below, and the
         // array's elements are of the type that it names.
         unsafe {

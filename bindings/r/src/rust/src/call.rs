@@ -24,11 +24,12 @@ unsafe extern "C" {
 pub(crate) struct Settings {
     threads: i32,
     interval_ms: u32,
+    memory_bytes: u64,
     callback: Option<Function>,
 }
 
 impl Settings {
-    /// From `list(threads =, interval =, callback =)`.
+    /// From `list(threads =, interval =, memory =, callback =)`.
     pub(crate) fn read(settings: &Robj) -> Result<Self, Failure> {
         let field = |name: &str| {
             settings
@@ -44,6 +45,8 @@ impl Settings {
             threads: number("threads")?,
             interval_ms: u32::try_from(interval)
                 .map_err(|_| Failure::argument("interval", "must not be negative"))?,
+            // 0 is the library's own limit.
+            memory_bytes: field("memory")?.as_real().unwrap_or(0.0) as u64,
             callback: field("callback")?.as_function(),
         })
     }
@@ -109,7 +112,7 @@ pub(crate) fn with_context<T>(
         threads: settings.threads,
         progress_interval_ms: settings.interval_ms,
         seed: 1,
-        memory_limit_bytes: 0,
+        memory_limit_bytes: settings.memory_bytes,
         device: std::ptr::null(),
     };
     let context = made(|out, err| cyto_context_new(&options, out, err))?;

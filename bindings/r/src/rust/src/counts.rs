@@ -5,8 +5,9 @@
 use std::ffi::{CString, c_char};
 
 use cytosol::{
-    CytoStr, cyto_dtype, cyto_layout, cyto_matrix, cyto_matrix_from_view, cyto_orientation,
-    cyto_sparse_view,
+    CytoStr, cyto_context, cyto_dense_view, cyto_dtype, cyto_layout, cyto_matrix,
+    cyto_matrix_from_dense_view, cyto_matrix_from_view, cyto_matrix_values_from_dense_view,
+    cyto_matrix_values_from_view, cyto_orientation, cyto_sparse_view,
 };
 use extendr_api::prelude::*;
 use extendr_ffi::{R_PreserveObject, R_ReleaseObject, SEXP};
@@ -95,11 +96,22 @@ impl Counts {
         [&self.p, &self.i, &self.x].map(Kept::new).into()
     }
 
-    /// The matrix, which borrows R's memory.
-    pub(crate) fn lend(
+    /// The counts, which borrow R's memory.
+    pub(crate) fn lend(&self, ctx: &cyto_context) -> Result<repr_c::Box<cyto_matrix>, Failure> {
+        let view = self.view()?;
+        made(|out, err| cyto_matrix_from_view(Some(ctx), &view, out, err))
+    }
+
+    /// The same of values that need not be counts.
+    pub(crate) fn lend_values(
         &self,
-        ctx: &cytosol::cyto_context,
+        ctx: &cyto_context,
     ) -> Result<repr_c::Box<cyto_matrix>, Failure> {
+        let view = self.view()?;
+        made(|out, err| cyto_matrix_values_from_view(Some(ctx), &view, out, err))
+    }
+
+    fn view(&self) -> Result<cyto_sparse_view, Failure> {
         let wrong = |name: &str| Failure::argument(name, "has another type than in a dgCMatrix");
         let starts = self.p.as_integer_slice().ok_or_else(|| wrong("p"))?;
         let genes = self.i.as_integer_slice().ok_or_else(|| wrong("i"))?;
@@ -107,7 +119,7 @@ impl Counts {
         if starts.len() as i64 != self.n_columns + 1 || genes.len() != values.len() {
             return Err(Failure::argument("counts", "slots do not fit each other"));
         }
-        let view = cyto_sparse_view {
+        Ok(cyto_sparse_view {
             struct_size: size_of::<cyto_sparse_view>(),
             layout: cyto_layout::CYTO_CSC as i32,
             indptr_type: cyto_dtype::CYTO_I32 as i32,
@@ -122,8 +134,69 @@ impl Counts {
             indices: genes.as_ptr().cast(),
             values: values.as_ptr().cast(),
             flags: 0,
+        })
+    }
+}
+
+/// A matrix of R of genes x cells, of integers or doubles: `list(dense =, rows =, columns =)`.
+pub(crate) struct Dense {
+    values: Robj,
+    n_rows: i64,
+    n_columns: i64,
+}
+
+impl Dense {
+    pub(crate) fn read(matrix: &Robj) -> Result<Self, Failure> {
+        let wrong = || Failure::argument("counts", "must be a matrix of numbers");
+        let size = |name: &str| {
+            let n = matrix.dollar(name).ok().and_then(|n| n.as_integer());
+            n.map(i64::from).ok_or_else(wrong)
         };
-        made(|out, err| cyto_matrix_from_view(Some(ctx), &view, out, err))
+        let values = matrix.dollar("dense").map_err(|_| wrong())?;
+        let (n_rows, n_columns) = (size("rows")?, size("columns")?);
+        if values.len() as i64 != n_rows * n_columns {
+            return Err(wrong());
+        }
+        Ok(Dense {
+            values,
+            n_rows,
+            n_columns,
+        })
+    }
+
+    /// The counts, which borrow R's memory.
+    pub(crate) fn lend(&self, ctx: &cyto_context) -> Result<repr_c::Box<cyto_matrix>, Failure> {
+        let view = self.view()?;
+        made(|out, err| cyto_matrix_from_dense_view(Some(ctx), &view, out, err))
+    }
+
+    /// The same of values that need not be counts.
+    pub(crate) fn lend_values(
+        &self,
+        ctx: &cyto_context,
+    ) -> Result<repr_c::Box<cyto_matrix>, Failure> {
+        let view = self.view()?;
+        made(|out, err| cyto_matrix_values_from_dense_view(Some(ctx), &view, out, err))
+    }
+
+    fn view(&self) -> Result<cyto_dense_view, Failure> {
+        let (value_type, data) = if let Some(values) = self.values.as_integer_slice() {
+            (cyto_dtype::CYTO_I32, values.as_ptr().cast())
+        } else if let Some(values) = self.values.as_real_slice() {
+            (cyto_dtype::CYTO_F64, values.as_ptr().cast())
+        } else {
+            return Err(Failure::argument("counts", "must be a matrix of numbers"));
+        };
+        Ok(cyto_dense_view {
+            struct_size: size_of::<cyto_dense_view>(),
+            value_type: value_type as i32,
+            orientation: cyto_orientation::CYTO_GENES_BY_CELLS as i32,
+            nrow: self.n_rows,
+            ncol: self.n_columns,
+            row_stride: 1,
+            col_stride: self.n_rows,
+            data,
+        })
     }
 }
 

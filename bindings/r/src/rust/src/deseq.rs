@@ -3,61 +3,29 @@
 use std::ffi::{CStr, CString};
 
 use cytosol::{
-    cyto_context, cyto_dense_view, cyto_deseq, cyto_deseq_estimate_dispersions,
-    cyto_deseq_estimate_size_factors, cyto_deseq_info_json, cyto_deseq_input,
-    cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_results,
-    cyto_deseq_results_info_json, cyto_deseq_results_new, cyto_deseq_results_set,
-    cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run, cyto_deseq_samples,
-    cyto_deseq_samples_new, cyto_deseq_samples_set_factor, cyto_deseq_samples_set_numbers,
-    cyto_deseq_set, cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_vst,
-    cyto_deseq_wald, cyto_dtype, cyto_matrix, cyto_matrix_from_dense_view, cyto_orientation,
+    cyto_context, cyto_deseq, cyto_deseq_estimate_dispersions, cyto_deseq_estimate_size_factors,
+    cyto_deseq_info_json, cyto_deseq_input, cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new,
+    cyto_deseq_restore, cyto_deseq_results, cyto_deseq_results_info_json, cyto_deseq_results_new,
+    cyto_deseq_results_set, cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run,
+    cyto_deseq_samples, cyto_deseq_samples_new, cyto_deseq_samples_set_factor,
+    cyto_deseq_samples_set_numbers, cyto_deseq_set, cyto_deseq_table_arrow,
+    cyto_deseq_trend_values, cyto_deseq_vst, cyto_deseq_wald, cyto_matrix,
 };
 use extendr_api::prelude::*;
 use safer_ffi::prelude::repr_c;
-use serde_json::Value;
 
 use crate::answer::{Failure, answer, done, made};
 use crate::call::with_context;
-use crate::counts::{Counts, Held, Names, held, numbers, text};
+use crate::counts::{Counts, Dense, Held, Names, held, numbers, text};
 use crate::frames::{self, Stream};
-use crate::options::json_of;
-
-fn json(options: &Robj) -> Result<CString, Failure> {
-    let options = json_of(options)?;
-    let options = if options.is_array() {
-        Value::Object(serde_json::Map::new())
-    } else {
-        options
-    };
-    Ok(CString::new(options.to_string()).unwrap_or_default())
-}
+use crate::options::{json_text, list_of};
 
 /// Counts of genes x samples: `list(dense = matrix of integers, rows =, columns =)`, or a sparse matrix.
 fn lend(counts: &Robj, ctx: &cyto_context) -> Result<repr_c::Box<cyto_matrix>, Failure> {
-    let Some(dense) = counts.dollar("dense").ok().filter(|dense| !dense.is_null()) else {
-        return Counts::read(counts)?.lend(ctx);
-    };
-    let wrong = || Failure::argument("counts", "must be a matrix of integers");
-    let values = dense.as_integer_slice().ok_or_else(wrong)?;
-    let size = |name: &str| {
-        let n = counts.dollar(name).ok().and_then(|n| n.as_integer());
-        n.map(i64::from).ok_or_else(wrong)
-    };
-    let (n_rows, n_columns) = (size("rows")?, size("columns")?);
-    if values.len() as i64 != n_rows * n_columns {
-        return Err(wrong());
+    match counts.dollar("dense").is_ok_and(|dense| !dense.is_null()) {
+        true => Dense::read(counts)?.lend(ctx),
+        false => Counts::read(counts)?.lend(ctx),
     }
-    let view = cyto_dense_view {
-        struct_size: size_of::<cyto_dense_view>(),
-        value_type: cyto_dtype::CYTO_I32 as i32,
-        orientation: cyto_orientation::CYTO_GENES_BY_CELLS as i32,
-        nrow: n_rows,
-        ncol: n_columns,
-        row_stride: 1,
-        col_stride: n_rows,
-        data: values.as_ptr().cast(),
-    };
-    made(|out, err| cyto_matrix_from_dense_view(Some(ctx), &view, out, err))
 }
 
 /// A sample table from `list(factors = list(name = list(codes, levels)), numbers = list(name = doubles))`.
@@ -117,7 +85,7 @@ fn deseq_new(
             Names::read("genes", &genes)?,
         );
         let table = sample_table(&samples, &columns)?;
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let formula = design
             .as_str()
             .map(|text| CString::new(text).unwrap_or_default());
@@ -189,7 +157,7 @@ fn deseq_set(handle: Robj, name: &str, values: Robj) -> Robj {
 fn deseq_step(settings: Robj, handle: Robj, step: &str, options: Robj) -> Robj {
     answer(|| {
         let deseq = Some(&held::<cyto_deseq>("dds", &handle)?.handle);
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let call = match step {
             "size_factors" => cyto_deseq_estimate_size_factors,
             "dispersions" => cyto_deseq_estimate_dispersions,
@@ -211,7 +179,7 @@ fn deseq_step(settings: Robj, handle: Robj, step: &str, options: Robj) -> Robj {
 fn deseq_put_back(handle: Robj, columns: Robj, options: Robj) -> Robj {
     answer(|| {
         let deseq = held::<cyto_deseq>("dds", &handle)?;
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let list = columns
             .as_list()
             .ok_or_else(|| Failure::argument("columns", "must be a list"))?;
@@ -261,30 +229,6 @@ fn deseq_gene_table(handle: Robj) -> Robj {
     })
 }
 
-/// A JSON value as R has it.
-fn value_of(value: &Value) -> Robj {
-    match value {
-        Value::Null => ().into(),
-        Value::Bool(flag) => (*flag).into(),
-        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN).into(),
-        Value::String(text) => text.as_str().into(),
-        Value::Array(items) if items.iter().all(Value::is_number) => {
-            let numbers = items.iter().map(|x| x.as_f64().unwrap_or(f64::NAN));
-            numbers.collect::<Vec<f64>>().into()
-        }
-        Value::Array(items) if items.iter().all(Value::is_string) => {
-            let texts = items.iter().filter_map(Value::as_str);
-            texts.collect::<Vec<&str>>().into()
-        }
-        Value::Array(items) => List::from_values(items.iter().map(value_of)).into(),
-        Value::Object(fields) => {
-            let values: Vec<Robj> = fields.values().map(value_of).collect();
-            List::from_names_and_values(fields.keys(), values)
-                .map_or_else(|_| ().into(), Robj::from)
-        }
-    }
-}
-
 /// # Safety
 /// A string that ends with NUL, or NULL.
 unsafe fn parsed(text: *const std::ffi::c_char) -> Robj {
@@ -293,7 +237,7 @@ unsafe fn parsed(text: *const std::ffi::c_char) -> Robj {
     }
     // SAFETY: promised by the caller.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    serde_json::from_str(&text).map_or_else(|_| ().into(), |value| value_of(&value))
+    serde_json::from_str(&text).map_or_else(|_| ().into(), |value| list_of(&value))
 }
 
 /// Facts of the analysis so far.
@@ -313,7 +257,7 @@ fn deseq_info(handle: Robj) -> Robj {
 fn deseq_results(settings: Robj, handle: Robj, options: Robj) -> Robj {
     answer(|| {
         let deseq = held::<cyto_deseq>("dds", &handle)?;
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let results = with_context(&settings, |ctx| {
             made(|out, err| {
                 cyto_deseq_results_new(Some(ctx), Some(&deseq.handle), text(&options), out, err)
@@ -376,7 +320,7 @@ fn deseq_shrink(settings: Robj, handle: Robj, base: Robj, options: Robj) -> Robj
             false => Some(held::<cyto_deseq_results>("res", &base)?),
         };
         let base = base.map(|base| &*base.handle);
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let results = with_context(&settings, |ctx| {
             made(|out, err| {
                 cyto_deseq_lfc_shrink(
@@ -399,7 +343,7 @@ fn deseq_shrink(settings: Robj, handle: Robj, base: Robj, options: Robj) -> Robj
 fn deseq_transform(settings: Robj, handle: Robj, kind: &str, options: Robj) -> Robj {
     answer(|| {
         let deseq = held::<cyto_deseq>("dds", &handle)?;
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let call = match kind {
             "vst" => cyto_deseq_vst,
             _ => cyto_deseq_rlog,

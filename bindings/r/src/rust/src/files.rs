@@ -14,6 +14,7 @@ use crate::answer::{Failure, answer, done, made};
 use crate::call::with_context;
 use crate::counts::{Held, held, text};
 use crate::frames;
+use crate::options::list_of;
 use crate::rctd::all_cells;
 
 /// NULL of R or one text.
@@ -65,7 +66,7 @@ fn dataset_open(settings: Robj, path: Robj, options: Robj) -> Robj {
     })
 }
 
-/// What was found in a file, as JSON.
+/// What was found in a file.
 /// @noRd
 #[extendr]
 fn dataset_info(dataset: Robj) -> Robj {
@@ -73,7 +74,9 @@ fn dataset_info(dataset: Robj) -> Robj {
         let dataset = held::<cyto_dataset>("dataset", &dataset)?;
         // SAFETY: a text that lives in the dataset.
         let json = unsafe { CStr::from_ptr(cyto_dataset_info_json(Some(&dataset.handle))) };
-        Ok(json.to_string_lossy().into_owned().into())
+        let facts = serde_json::from_slice(json.to_bytes())
+            .map_err(|_| Failure::argument("dataset", "has facts that are not JSON"))?;
+        Ok(list_of(&facts))
     })
 }
 

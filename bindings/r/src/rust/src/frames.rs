@@ -189,7 +189,7 @@ unsafe fn column(kind: &Schema, parts: &[&Array]) -> Result<SEXP, Failure> {
         return Ok(vector);
     }
     match format.to_bytes() {
-        b"g" | b"f" | b"l" => {
+        b"g" | b"f" | b"l" | b"L" => {
             let vector = protected.vector(SEXPTYPE::REALSXP, n);
             // SAFETY: a new vector of `n` doubles.
             let to = unsafe { std::slice::from_raw_parts_mut(REAL(vector), n) };
@@ -206,6 +206,10 @@ unsafe fn column(kind: &Schema, parts: &[&Array]) -> Result<SEXP, Failure> {
                             .iter_mut()
                             .zip(part.buffer::<f32>(1, 0))
                             .for_each(|(t, &x)| *t = x.into()),
+                        b"L" => to
+                            .iter_mut()
+                            .zip(part.buffer::<u64>(1, 0))
+                            .for_each(|(t, &x)| *t = x as f64),
                         _ => to
                             .iter_mut()
                             .zip(part.buffer::<i64>(1, 0))

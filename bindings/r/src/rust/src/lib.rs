@@ -19,6 +19,7 @@ mod frames;
 mod info;
 mod lists;
 mod options;
+mod preprocess;
 mod rctd;
 mod sexp;
 mod shards;
@@ -33,6 +34,7 @@ extendr_module! {
     use files;
     use info;
     use lists;
+    use preprocess;
     use rctd;
     use shards;
 }

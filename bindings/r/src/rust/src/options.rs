@@ -1,4 +1,4 @@
-//! Options of R as JSON, which is how the C ABI takes them.
+//! Options of R as JSON, which is how the C ABI takes them, and reports, which it gives so.
 
 use std::ffi::CString;
 
@@ -17,6 +17,15 @@ pub(crate) fn options(given: &Robj) -> Result<repr_c::Box<cyto_rctd_options>, Fa
     let json = text(&json);
     done(|err| cyto_rctd_options_set_json(Some(&mut options), json, err))?;
     Ok(options)
+}
+
+/// Options by name as the text of a JSON object.
+pub(crate) fn json_text(given: &Robj) -> Result<CString, Failure> {
+    let options = match json_of(given)? {
+        Value::Object(options) => options,
+        _ => serde_json::Map::new(),
+    };
+    Ok(CString::new(Value::Object(options).to_string()).unwrap_or_default())
 }
 
 pub(crate) fn json_of(value: &Robj) -> Result<Value, Failure> {
@@ -66,5 +75,29 @@ fn number(x: f64) -> Value {
     } else {
         // JSON has no such numbers; as a text the library names it in its error.
         Value::from(x.to_string())
+    }
+}
+
+/// A JSON value as R has it.
+pub(crate) fn list_of(value: &Value) -> Robj {
+    match value {
+        Value::Null => ().into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN).into(),
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) if items.iter().all(Value::is_number) => {
+            let numbers = items.iter().map(|x| x.as_f64().unwrap_or(f64::NAN));
+            numbers.collect::<Vec<f64>>().into()
+        }
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let texts = items.iter().filter_map(Value::as_str);
+            texts.collect::<Vec<&str>>().into()
+        }
+        Value::Array(items) => List::from_values(items.iter().map(list_of)).into(),
+        Value::Object(fields) => {
+            let values: Vec<Robj> = fields.values().map(list_of).collect();
+            List::from_names_and_values(fields.keys(), values)
+                .map_or_else(|_| ().into(), Robj::from)
+        }
     }
 }
