@@ -248,6 +248,15 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
     Ok(options)
 }
 
+/// Whether a likelihood-ratio test is the one of quasi-likelihood dispersions.
+pub(crate) fn is_quasi_likelihood(fields: &mut Fields) -> Result<bool> {
+    match fields.text("type")?.as_deref() {
+        None | Some("DESeq2") => Ok(false),
+        Some("glmGamPoi") => Ok(true),
+        Some(_) => Err(must("type", "\"DESeq2\" or \"glmGamPoi\"")),
+    }
+}
+
 /// The reduced design: a formula; for a model matrix the coefficients that stay, or another matrix.
 pub(crate) fn reduced(fields: &mut Fields, dataset: &DeseqDataset) -> Result<Option<Design>> {
     let wrong = || {

@@ -272,10 +272,6 @@ fn errors_say_what_is_wrong() {
     let error = deseq(&ctx, &mut data.clone(), &options).expect_err("no reduced");
     assert_eq!(error.argument_name(), Some("reduced"));
     options.test = TestKind::Wald;
-    options.dispersions.fit_type = "glmGamPoi".parse().expect("a name");
-    let error = deseq(&ctx, &mut data.clone(), &options).expect_err("not there");
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    options.dispersions.fit_type = "parametric".parse().expect("a name");
     options.dispersions.mode = Mode::Fast;
     let error = deseq(&ctx, &mut data.clone(), &options).expect_err("not there");
     assert_eq!(error.kind(), ErrorKind::Unsupported);

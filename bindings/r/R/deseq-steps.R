@@ -7,7 +7,9 @@
 #'
 #' @param object a [DESeqDataSet-class].
 #' @param test `"Wald"`: each coefficient against 0; `"LRT"`: the design against `reduced`.
-#' @param fitType trend of the dispersions: `"parametric"`, `"local"` or `"mean"`; `"glmGamPoi"` is not built yet, an error.
+#' @param fitType trend of the dispersions: `"parametric"`, `"local"` or `"mean"`; `"glmGamPoi"`: quasi-likelihood
+#'   dispersions about running medians, for `test = "LRT"`, which is then an F test without standard errors.
+#'   Coefficients keep the names that they have with other trends.
 #' @param sfType how size factors are estimated: `"ratio"`, `"poscounts"` or `"iterate"`.
 #' @param betaPrior whether coefficients are shrunken in the test itself, as old versions of DESeq2 did; [lfcShrink()]
 #'   does it afterwards.
@@ -128,7 +130,8 @@ reduced_for_engine <- function(reduced, full, object, caller) {
 #'
 #' @param object a [DESeqDataSet-class]. `estimateSizeFactorsForMatrix` takes a matrix of counts.
 #' @param counts matrix of counts, genes x samples.
-#' @param type see `sfType` of [DESeq()]; of the dispersions, only `"DESeq2"`.
+#' @param type see `sfType` of [DESeq()]; of `nbinomLRT`, `"glmGamPoi"` for the F test after dispersions of
+#'   `fitType = "glmGamPoi"`.
 #' @param locfunc only `median` is supported.
 #' @param geoMeans geometric means of the genes, instead of those of the data.
 #' @param controlGenes positions or flags of the genes that size factors are estimated from.
@@ -247,15 +250,16 @@ nbinomWaldTest <- function(object, betaPrior = FALSE, betaPriorVar, modelMatrix 
 #' @rdname estimateSizeFactors-DESeqDataSet-method
 #' @export
 nbinomLRT <- function(object, full = design(object), reduced, betaTol = 1e-8, maxit = 100, useOptim = TRUE, quiet = FALSE,
-                      useQR = TRUE, minmu = 0.5, type = c("DESeq2", "glmGamPoi"), parallel = FALSE, BPPARAM = NULL) {
+                      useQR = TRUE, minmu = if (type == "glmGamPoi") 1e-6 else 0.5, type = c("DESeq2", "glmGamPoi"),
+                      parallel = FALSE, BPPARAM = NULL) {
   caller <- "nbinomLRT"
   object <- as_dds(object, caller)
   only(useQR, TRUE, "useQR", caller)
-  if (one_of(type, c("DESeq2", "glmGamPoi"), "type", caller) == "glmGamPoi")
-    refuse(caller, "type = \"glmGamPoi\" is not supported; must be \"DESeq2\"", argument = "type", kind = "unsupported")
+  type <- one_of(type, c("DESeq2", "glmGamPoi"), "type", caller)
   if (missing(reduced)) refuse(caller, "reduced, the smaller model, is missing", argument = "reduced")
   options <- list(beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller), min_mu = minmu,
-                  keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller))
+                  keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller),
+                  type = type)
   object <- without_old_test(object, quiet)
   handle <- engine_for(object, "dispersions", caller, full)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,

@@ -22,6 +22,7 @@ use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model, base_moments};
 use super::notes::{message, warning};
 use super::options::DispersionOptions;
+use super::quasi::{self, QuasiLikelihood};
 
 /// Dispersions and everything on the way to them; NaN where a gene is not fitted.
 #[derive(Debug, Clone)]
@@ -50,6 +51,8 @@ pub struct Dispersions {
     pub prior_var: f64,
     /// The model matrix of the estimates.
     pub model_matrix: ModelMatrix,
+    /// Quasi-likelihood dispersions, of `fitType = "glmGamPoi"`.
+    pub quasi: Option<QuasiLikelihood>,
     pub(super) means: FittedMeans,
 }
 
@@ -82,10 +85,15 @@ pub(super) fn estimate(
     say("gene-wise dispersion estimates")?;
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     check_variation(dataset, &moments)?;
-    if options.fit_type == FitType::GlmGamPoi {
-        return Err(super::not_built("fitType = \"glmGamPoi\""));
-    }
-    let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
+    let estimates = if options.fit_type == FitType::GlmGamPoi {
+        say(
+            "fitType='glmGamPoi': quasi-likelihood dispersions as glmGamPoi has them; please cite Ahlmann-Eltze \
+             and Huber (2020), Bioinformatics, doi:10.1093/bioinformatics/btaa1009",
+        )?;
+        quasi::gene_wise(ctx, dataset, &model, &moments, options)?
+    } else {
+        gene_wise(ctx, dataset, &model, &moments, options)?
+    };
     say("mean-dispersion relationship")?;
     let trend = trend_of(ctx, &moments, &estimates, options)?;
     say("final dispersion estimates")?;
@@ -240,6 +248,7 @@ fn shrink(
         var_log_disp_ests: varies,
         prior_var: 0.25,
         model_matrix: model.matrix.clone(),
+        quasi: None,
         means: estimates.means,
         moments,
     };
@@ -275,22 +284,46 @@ fn shrink(
             ),
         ));
     }
-    map_estimates(ctx, dataset, &model, &mut out, options)?;
+    let found = if options.fit_type == FitType::GlmGamPoi {
+        let (map, quasi) = quasi::shrink(&out, &model, dataset.n_samples(), options)?;
+        out.quasi = Some(quasi);
+        // There is no search, so no proposals.
+        map.into_iter()
+            .map(|d| (d, if d.is_nan() { d } else { 0.0 }))
+            .collect()
+    } else {
+        map_estimates(ctx, dataset, &model, &out, options)?
+    };
+    out.take_map(found, options);
     Ok(out)
 }
 
+impl Dispersions {
+    /// Shrunken estimates and the proposals for them; outliers keep their gene-wise estimate.
+    fn take_map(&mut self, found: Vec<(f64, f64)>, options: &DispersionOptions) {
+        let reach = options.outlier_sd * self.var_log_disp_ests.sqrt();
+        for (gene, (map, iterations)) in found.into_iter().enumerate() {
+            self.map[gene] = map;
+            self.iter[gene] = iterations;
+            let estimate = self.gene_est[gene];
+            self.outlier[gene] = libm::log(estimate) > libm::log(self.fit[gene]) + reach;
+            self.dispersion[gene] = if self.outlier[gene] { estimate } else { map };
+        }
+    }
+}
+
+/// Shrunken estimates and the proposals of their line search.
 fn map_estimates(
     ctx: &Context,
     dataset: &DeseqDataset,
     model: &Model,
-    out: &mut Dispersions,
+    known: &Dispersions,
     options: &DispersionOptions,
-) -> Result<()> {
+) -> Result<Vec<(f64, f64)>> {
     let (m, design) = (dataset.n_samples(), &model.rows);
     let search = search_options(options);
     let (grid, max_disp) = (search_grid(m), max_dispersion(m));
     let mut found: Vec<(f64, f64)> = Vec::with_capacity(dataset.n_genes());
-    let known = &*out;
     by_blocks(
         ctx,
         "final dispersion estimates",
@@ -345,13 +378,5 @@ fn map_estimates(
             Ok(())
         },
     )?;
-    let reach = options.outlier_sd * out.var_log_disp_ests.sqrt();
-    for (gene, (map, iterations)) in found.into_iter().enumerate() {
-        out.map[gene] = map;
-        out.iter[gene] = iterations;
-        let estimate = out.gene_est[gene];
-        out.outlier[gene] = libm::log(estimate) > libm::log(out.fit[gene]) + reach;
-        out.dispersion[gene] = if out.outlier[gene] { estimate } else { map };
-    }
-    Ok(())
+    Ok(found)
 }

@@ -250,7 +250,7 @@ impl Fits {
         }
     }
 
-    fn append(&mut self, part: Fits) {
+    pub fn append(&mut self, part: Fits) {
         self.beta.extend(part.beta);
         self.se.extend(part.se);
         self.iterations.extend(part.iterations);

@@ -32,6 +32,7 @@ mod notes;
 mod options;
 mod pipeline;
 mod plots;
+mod quasi;
 mod replace;
 mod restore;
 mod results;
@@ -53,6 +54,7 @@ pub use normalized::{collapse_replicates, fpkm, fpm, norm_transform, normalized_
 pub use options::{Compat, DispersionOptions, Mode, PriorMethod, TestOptions};
 pub use pipeline::{Analysis, DeseqOptions, TestKind, deseq};
 pub use plots::{SamplePca, dispersion_data, gene_counts, ma_data, sample_pca, sparsity_data};
+pub use quasi::QuasiLikelihood;
 pub use replace::Replacement;
 pub use restore::{KnownDispersions, KnownFit};
 pub use results::{

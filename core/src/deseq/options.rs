@@ -182,6 +182,9 @@ pub struct TestOptions {
     pub min_replicates_for_replace: usize,
     /// Whether fitted means, leverages and Cook's distances of all counts are kept.
     pub keep_assays: bool,
+    /// Whether a likelihood-ratio test is the F test of quasi-likelihood dispersions, which
+    /// `fitType = "glmGamPoi"` estimates. Default false; [`super::deseq`] decides by the trend.
+    pub quasi_likelihood: bool,
 }
 
 /// How the variance of the prior of coefficients is estimated.
@@ -210,6 +213,7 @@ impl Default for TestOptions {
             upper_quantile: 0.05,
             min_replicates_for_replace: 7,
             keep_assays: false,
+            quasi_likelihood: false,
         }
     }
 }

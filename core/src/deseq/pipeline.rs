@@ -92,14 +92,11 @@ pub fn deseq(
         (TestKind::Lrt, reduced) => {
             let reduced = reduced.as_ref().expect("checked before");
             let full = options.full.clone().map(Design::Matrix);
-            likelihood_ratio_test(
-                ctx,
-                dataset,
-                &dispersions,
-                full.as_ref(),
-                reduced,
-                &options.fit,
-            )?
+            let test = TestOptions {
+                quasi_likelihood: options.dispersions.fit_type == FitType::GlmGamPoi,
+                ..options.fit.clone()
+            };
+            likelihood_ratio_test(ctx, dataset, &dispersions, full.as_ref(), reduced, &test)?
         }
     };
     let mut analysis = Analysis {
@@ -127,6 +124,13 @@ fn check(ctx: &Context, dataset: &DeseqDataset, options: &DeseqOptions) -> Resul
             return Err(Error::argument("reduced", "is for test = \"LRT\" only"));
         }
         _ => {}
+    }
+    if options.dispersions.fit_type == FitType::GlmGamPoi && options.test == TestKind::Wald {
+        warning(
+            ctx,
+            "dispersions of fitType='glmGamPoi' are made for test='LRT'; Wald tests take no account of how \
+             uncertain they are",
+        )?;
     }
     if options.full.is_some() {
         message(ctx, "using supplied model matrix")?;

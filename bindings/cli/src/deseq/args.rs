@@ -94,7 +94,7 @@ pub struct ModelArgs {
     /// Reduced design of --test LRT
     #[arg(long, value_name = "FORMULA")]
     pub reduced: Option<String>,
-    /// Trend of the dispersions: parametric, local or mean (glmGamPoi is not built yet)
+    /// Trend of the dispersions: parametric, local, mean, or glmGamPoi (quasi-likelihood, with --test LRT)
     #[arg(long, value_name = "TYPE", default_value = "parametric")]
     pub fit_type: String,
     /// Size factors: ratio, poscounts or iterate
