@@ -310,7 +310,7 @@ fn no_dispersions() -> Failure {
 /// Third step: Wald tests of all coefficients. `CYTO_STATE` before the second. Outliers are not replaced; that is
 /// part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "min_mu", "use_t", "df", "beta_prior",
 /// "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
-/// "keep_assays" (for the arrays "mu", "H", "cooks").
+/// "mode" ("exact", "fast"), "keep_assays" (for the arrays "mu", "H", "cooks").
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_wald(
     ctx: Option<&cyto_context>,

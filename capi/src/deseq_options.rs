@@ -235,6 +235,7 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
         &mut options.min_replicates_for_replace,
     )?;
     fields.flag("keep_assays", &mut options.keep_assays)?;
+    fields.named("mode", &mut options.mode)?;
     options.prior_method = match fields.text("beta_prior_method")?.as_deref() {
         None | Some("weighted") => PriorMethod::Weighted,
         Some("quantile") => PriorMethod::Quantile,

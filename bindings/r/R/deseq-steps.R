@@ -22,6 +22,8 @@
 #' @param minmu least fitted mean.
 #' @param parallel,BPPARAM whether threads are used, and how many: as many as `BPPARAM` has workers. Results are the
 #'   same bits for any number. Otherwise `getOption("cytosol.threads", 1)`.
+#' @details `options(cytosol.mode = "fast")` takes the quickest way to the same maxima instead of the iterations of
+#'   the reference, here and in the single steps: dispersions differ by less than 1 % in nearly all genes.
 #' @return The object with its estimates in `mcols`; see [results()].
 #' @source Love, Huber and Anders (2014), Genome Biology 15:550; the interface is that of DESeq2.
 #' @examples
@@ -52,7 +54,8 @@ DESeq <- function(object, test = c("Wald", "LRT"), fitType = c("parametric", "lo
     refuse(caller, "minReplicatesForReplace must be one number", argument = "minReplicatesForReplace")
   options <- list(test = test, fit_type = fitType, sf_type = sfType, beta_prior = betaPrior,
                   use_t = yes_no(useT, "useT", caller), min_mu = minmu, keep_assays = !large_assays(object),
-                  min_replicates_for_replace = min(minReplicatesForReplace, .Machine$integer.max))
+                  min_replicates_for_replace = min(minReplicatesForReplace, .Machine$integer.max),
+                  mode = engine_mode(caller))
   if (betaPrior) options$model_matrix_type <- type
   if (test == "LRT") options$reduced <- reduced_for_engine(reduced, full, object, caller)
   if (!is.null(S4Vectors::mcols(object)$dispersion) && !quiet)
@@ -78,6 +81,9 @@ designs_in_words <- function(full, reduced) {
 one_line <- function(formula) sub("^~ *", "~ ", paste(trimws(deparse(formula, width.cutoff = 500L)), collapse = " "))
 
 same_formula <- function(a, b) identical(one_line(a), one_line(b))
+
+# "exact" follows the reference's iterations, "fast" only their end.
+engine_mode <- function(caller) one_of(getOption("cytosol.mode", "exact"), c("exact", "fast"), "option cytosol.mode", caller)
 
 one_of <- function(value, choices, argument, caller) {
   if (length(value) > 1 && identical(value, choices)) return(choices[1])
@@ -213,7 +219,7 @@ setMethod("estimateDispersions", "DESeqDataSet",
   object <- as_dds(object, caller)
   fitType <- one_of(fitType, c("parametric", "local", "mean", "glmGamPoi"), "fitType", caller)
   options <- list(fit_type = fitType, disp_maxit = maxit, use_cr = yes_no(useCR, "useCR", caller),
-                  weight_threshold = weightThreshold, min_mu = minmu)
+                  weight_threshold = weightThreshold, min_mu = minmu, mode = engine_mode(caller))
   full <- if (is.null(modelMatrix)) object@design else modelMatrix
   if (!is.null(dispersions(object))) {
     if (!quiet) message("dispersions of an earlier analysis are replaced")
@@ -235,7 +241,8 @@ nbinomWaldTest <- function(object, betaPrior = FALSE, betaPriorVar, modelMatrix 
   only(useQR, TRUE, "useQR", caller)
   type <- matrix_type(if (missing(modelMatrixType)) NULL else modelMatrixType, yes_no(betaPrior, "betaPrior", caller), caller)
   options <- list(beta_prior = betaPrior, beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller),
-                  use_t = yes_no(useT, "useT", caller), min_mu = minmu, keep_assays = !large_assays(object))
+                  use_t = yes_no(useT, "useT", caller), min_mu = minmu, keep_assays = !large_assays(object),
+                  mode = engine_mode(caller))
   if (betaPrior) options$model_matrix_type <- type
   if (!missing(betaPriorVar)) options$beta_prior_var <- I(as.double(betaPriorVar))
   if (!missing(df)) options$df <- I(as.double(df))
@@ -259,7 +266,7 @@ nbinomLRT <- function(object, full = design(object), reduced, betaTol = 1e-8, ma
   if (missing(reduced)) refuse(caller, "reduced, the smaller model, is missing", argument = "reduced")
   options <- list(beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller), min_mu = minmu,
                   keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller),
-                  type = type)
+                  type = type, mode = engine_mode(caller))
   object <- without_old_test(object, quiet)
   handle <- engine_for(object, "dispersions", caller, full)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,

@@ -9,19 +9,20 @@
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats::dispersion::{
-    DispersionProfile, FitType, LogPrior, ProfileWorkspace, Trend, fit_trend, grid_search,
-    line_search, prior_variance, residual_variance,
+    DispersionProfile, FitType, LogPrior, NewtonOptions, ProfileWorkspace, Trend, fit_trend,
+    grid_search, line_search, newton_search, prior_variance, residual_variance,
 };
 use crate::stats::glm::ModelMatrix;
 
 use super::dataset::{DeseqDataset, Design};
 use super::gene_wise::{
-    FittedMeans, GeneWise, gene_wise, max_dispersion, search_grid, search_options,
+    FittedMeans, GeneWise, HIGHEST, QUICK_ITERATIONS, QUICK_LAST_STEP, gene_wise, max_dispersion,
+    search_grid, search_options,
 };
 use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model, base_moments};
 use super::notes::{message, warning};
-use super::options::DispersionOptions;
+use super::options::{DispersionOptions, Mode};
 use super::quasi::{self, QuasiLikelihood};
 
 /// Dispersions and everything on the way to them; NaN where a gene is not fitted.
@@ -299,6 +300,15 @@ fn shrink(
 }
 
 impl Dispersions {
+    /// Coefficients (natural log) of the fitted means of the gene-wise estimates, where they are of
+    /// this model.
+    pub(super) fn log_means_of(&self, model: &Model) -> Option<&[f64]> {
+        let same = self.model_matrix.values == model.matrix.values;
+        let n = self.moments.mean.len() * model.rows.n_columns();
+        let means = &self.means;
+        (same && !means.linear && means.coefficients.len() == n).then_some(&means.coefficients[..])
+    }
+
     /// Shrunken estimates and the proposals for them; outliers keep their gene-wise estimate.
     fn take_map(&mut self, found: Vec<(f64, f64)>, options: &DispersionOptions) {
         let reach = options.outlier_sd * self.var_log_disp_ests.sqrt();
@@ -323,6 +333,12 @@ fn map_estimates(
     let (m, design) = (dataset.n_samples(), &model.rows);
     let search = search_options(options);
     let (grid, max_disp) = (search_grid(m), max_dispersion(m));
+    let newton = NewtonOptions {
+        low: search.min_log_alpha,
+        high: HIGHEST,
+        last_step: QUICK_LAST_STEP,
+        max_iterations: options.max_iterations.min(QUICK_ITERATIONS),
+    };
     let mut found: Vec<(f64, f64)> = Vec::with_capacity(dataset.n_genes());
     by_blocks(
         ctx,
@@ -362,14 +378,23 @@ fn map_estimates(
                 });
                 let (estimate, fit) = (known.gene_est[gene], known.fit[gene]);
                 let start = if estimate > 0.1 * fit { estimate } else { fit };
-                let path = line_search(&mut profile, libm::log(start), &search);
-                let log_alpha = if path.iterations >= options.max_iterations {
-                    grid_search(&mut profile, grid)
-                } else {
-                    path.log_alpha
+                let quick = (options.mode == Mode::Fast)
+                    .then(|| newton_search(&mut profile, libm::log(start), &newton));
+                let (log_alpha, iterations) = match quick {
+                    Some(found) if found.converged => (found.log_alpha, found.iterations),
+                    _ => {
+                        let path = line_search(&mut profile, libm::log(start), &search);
+                        let whole = path.iterations < options.max_iterations;
+                        let found = if whole {
+                            path.log_alpha
+                        } else {
+                            grid_search(&mut profile, grid)
+                        };
+                        (found, path.iterations)
+                    }
                 };
                 let map = libm::exp(log_alpha).clamp(options.min_disp, max_disp);
-                part.push((map, f64::from(path.iterations)));
+                part.push((map, f64::from(iterations)));
             }
             Ok(part)
         },

@@ -10,14 +10,17 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::stats::dispersion::{
-    DispersionProfile, Grid, LineSearch, ProfileWorkspace, SearchOptions, grid_search, line_search,
+    DispersionProfile, Grid, LineSearch, NewtonOptions, ProfileWorkspace, SearchOptions,
+    grid_search, line_search, newton_search,
 };
-use crate::stats::glm::{DesignRows, IrlsOptions, LeastSquares, NbWorkspace, fit_gene};
+use crate::stats::glm::{
+    DesignRows, IrlsOptions, LeastSquares, NbWorkspace, fit_gene, fit_means_quickly,
+};
 
 use super::dataset::DeseqDataset;
 use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model, mean_inverse_factor};
-use super::options::DispersionOptions;
+use super::options::{DispersionOptions, Mode};
 
 /// Weights below this are raised to it in the gene-wise step. DESeq2: 1e-6.
 const LEAST_WEIGHT: f64 = 1e-6;
@@ -25,6 +28,16 @@ const LEAST_WEIGHT: f64 = 1e-6;
 const MOVED: f64 = 0.05;
 /// Floor of the means inside the fit, whatever the floor of the user. DESeq2: 0.5.
 const FIT_MIN_MU: f64 = 0.5;
+
+/// In fast mode, the least ln alpha that Newton's method is trusted with. Below it the likelihood is
+/// flat and where the reference's search stops decides which genes enter the trend.
+const QUICK_FROM: f64 = -8.0;
+/// Largest ln alpha of a search. DESeq2: 10.
+pub(super) const HIGHEST: f64 = 10.0;
+/// In fast mode, the step of ln alpha after which nothing is evaluated any more.
+pub(super) const QUICK_LAST_STEP: f64 = 2e-3;
+/// In fast mode, evaluations after which the reference's search takes over.
+pub(super) const QUICK_ITERATIONS: u32 = 30;
 
 /// Fitted means of all genes as coefficients.
 #[derive(Debug, Clone, PartialEq)]
@@ -298,14 +311,12 @@ impl<'a> Estimator<'a> {
         if self.linear {
             self.linear_fit(scratch);
         } else {
-            let gene = scratch.reader.gene(alpha);
-            fit_gene(
-                self.design,
-                &gene,
-                &self.irls,
-                self.intercept,
-                &mut scratch.nb,
-            );
+            let (gene, ws) = (scratch.reader.gene(alpha), &mut scratch.nb);
+            if self.options.mode == Mode::Fast {
+                fit_means_quickly(self.design, &gene, &self.irls, self.intercept, ws);
+            } else {
+                fit_gene(self.design, &gene, &self.irls, self.intercept, ws);
+            }
             scratch.beta.copy_from_slice(&scratch.nb.beta);
         }
         self.write_means(scratch);
@@ -330,6 +341,24 @@ impl<'a> Estimator<'a> {
 
     fn search(&self, scratch: &mut Scratch<'_>, start: f64, search: &SearchOptions) -> LineSearch {
         let mut profile = self.profile(scratch);
+        if self.options.mode == Mode::Fast && start >= QUICK_FROM {
+            let options = NewtonOptions {
+                low: QUICK_FROM,
+                high: HIGHEST,
+                last_step: QUICK_LAST_STEP,
+                max_iterations: search.max_iterations.min(QUICK_ITERATIONS),
+            };
+            let found = newton_search(&mut profile, start, &options);
+            if found.converged {
+                return LineSearch {
+                    log_alpha: found.log_alpha,
+                    // A start at the maximum is no failure, which 1 would mean.
+                    iterations: found.iterations.max(2),
+                    initial: found.initial,
+                    last: found.last,
+                };
+            }
+        }
         line_search(&mut profile, start, search)
     }
 

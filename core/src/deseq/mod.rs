@@ -39,6 +39,7 @@ mod results;
 mod rlog;
 mod size_factors;
 mod summary;
+mod unmix;
 mod vst;
 mod wald;
 
@@ -64,12 +65,6 @@ pub use results::{
 pub use rlog::{Rlog, RlogPrior, rlog};
 pub use size_factors::{Location, SizeFactorOptions, SizeFactorType, estimate_size_factors};
 pub use summary::summary;
+pub use unmix::{UnmixInput, UnmixScale, Unmixed, unmix};
 pub use vst::{TransformOptions, Transformed, variance_stabilizing_transformation, vst};
 pub use wald::{LrtColumns, MatrixType, MleColumns, TestFit, cooks_cutoff, wald_test};
-
-use crate::error::{Error, ErrorKind};
-
-/// The error of something that is understood but not there yet.
-fn not_built(what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("{what} is not built yet"))
-}

@@ -25,7 +25,7 @@ const ROUNDING: f64 = 1e-13;
 /// What the search is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NewtonOptions {
-    /// Least ln alpha.
+    /// Least ln alpha; a search whose maximum lies below ends there, not converged.
     pub low: f64,
     /// Largest ln alpha.
     pub high: f64,
@@ -46,7 +46,7 @@ pub struct NewtonSearch {
     pub initial: f64,
     /// Value at the end (after the last step, by its quadratic).
     pub last: f64,
-    /// Whether a stationary point or a bound was reached.
+    /// Whether a maximum or the upper bound was reached.
     pub converged: bool,
 }
 
@@ -73,7 +73,9 @@ pub fn newton_search(
         } else {
             high = a;
         }
-        let step = next_step(&here, a, low, high);
+        let Some(step) = next_step(&here, a, (low, high), options.low) else {
+            return found;
+        };
         if step.abs() < options.last_step || high - low < options.last_step {
             found.log_alpha = a + step;
             found.last = here.value + step * (here.slope + 0.5 * step * here.curvature.min(0.0));
@@ -97,20 +99,21 @@ pub fn newton_search(
     }
 }
 
-/// A step uphill that stays between the bounds; half the way to a bound instead of beyond it.
-fn next_step(here: &Curved, a: f64, low: f64, high: f64) -> f64 {
+/// A step uphill that stays between what is known to hold the maximum (half the way to an end instead
+/// of beyond it); none where it leaves below the least ln alpha.
+fn next_step(here: &Curved, a: f64, (low, high): (f64, f64), least: f64) -> Option<f64> {
     let newton = -here.slope / here.curvature;
     let step = if here.curvature < 0.0 && newton.is_finite() {
         newton.clamp(-LONGEST, LONGEST)
     } else {
         LONGEST.copysign(here.slope)
     };
-    if a + step <= low {
-        0.5 * (low - a)
-    } else if a + step >= high {
-        0.5 * (high - a)
+    if a + step >= high {
+        Some(0.5 * (high - a))
+    } else if a + step > low {
+        Some(step)
     } else {
-        step
+        (low > least).then_some(0.5 * (low - a))
     }
 }
 

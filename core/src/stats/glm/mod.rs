@@ -19,5 +19,8 @@ pub use design::{ModelMatrix, Values, Variable, expanded_matrix, model_matrix};
 pub use design_rows::{DesignRows, LeastSquares};
 pub use formula::{Formula, Term};
 pub use gamma_poisson::{GammaPoissonFit, GammaPoissonWorkspace, fit_gamma_poisson};
-pub use irls::{GeneFit, IrlsOptions, NbGene, NbWorkspace, covariance_from_mu, fit_gene};
+pub use irls::{
+    GeneFit, IrlsOptions, NbGene, NbWorkspace, covariance_from_mu, fit_gene, fit_gene_quickly,
+    fit_means_quickly,
+};
 pub use names::make_name;
