@@ -11,6 +11,7 @@ use engine::deseq::{
     TestOptions, TransformOptions,
 };
 use engine::error::{name_some, nearest_name};
+use engine::stats::dispersion::Trend;
 use engine::stats::glm::ModelMatrix;
 use engine::{Error, Result};
 use serde_json::{Map, Value};
@@ -407,6 +408,14 @@ pub(crate) fn transform(fields: &mut Fields, with_nsub: bool) -> Result<Transfor
         fields.count("nsub", &mut options.nsub)?;
     }
     Ok(options)
+}
+
+/// A trend known from before, of a transformation from all genes.
+pub(crate) fn trend(fields: &mut Fields) -> Result<Option<Trend>> {
+    match fields.numbers("trend")? {
+        None => Ok(None),
+        Some(numbers) => Trend::from_numbers(&numbers).map(Some),
+    }
 }
 
 /// What is known of a regularised log from before; "null" among the intercepts is minus infinity.

@@ -66,6 +66,9 @@ pub struct CellArgs {
     /// The layer with the counts [default: X]
     #[arg(long, value_name = "NAME", requires = "by")]
     pub layer: Option<String>,
+    /// The counts are in raw/X
+    #[arg(long, requires = "by", conflicts_with = "layer")]
+    pub use_raw: bool,
 }
 
 /// How the sample table is understood.

@@ -35,6 +35,7 @@ test_that("quasi-likelihood tests and mixtures are DESeq2's with glmGamPoi", {
   expect_identical(colnames(ours$results), colnames(theirs$results))
   close_to(ours$plain$LRTPvalue, theirs$plain$LRTPvalue, 5e-3, 1e-6, "LRT of another type")
   expect_identical(c(ours$warned, theirs$warned), c("warned", "warned"))
+  expect_equal(ours$vst, theirs$vst, tolerance = 1e-8)
   # No mixture is worse, and all are close.
   scales <- list(alpha = function(q) (2 * asinh(sqrt(0.1 * q)) - log(0.1) - log(4)) / log(2), shift = function(q) log(q + 0.5))
   for (scale in names(scales)) for (power in 1:2) {
@@ -86,4 +87,26 @@ test_that("mixtures that cannot be found are refused", {
   expect_error(unmix(x, pure[, 1, drop = FALSE], alpha = 1), "pure")
   expect_error(unmix(-x, pure, alpha = 1), "row 1")
   expect_error(unmix(x, pure, alpha = 1, format = "table"), "format")
+})
+
+test_that("a dispersion function of the user's own is used by vst", {
+  input <- deseq_counts()
+  dds <- quietly(estimateSizeFactors(deseq_data()))
+  values <- function(object) SummarizedExperiment::assay(varianceStabilizingTransformation(object, blind = FALSE))
+  flat <- function(q) rep(0.2, length(q))
+  attr(flat, "fitType") <- "local"
+  dispersionFunction(dds) <- flat
+  by_integral <- values(dds)
+  # A constant dispersion has a closed form, up to the scale that is fixed at two quantiles.
+  stable <- 2 * asinh(sqrt(0.2 * counts(dds, normalized = TRUE))) / log(2)
+  high <- counts(dds, normalized = TRUE) > 20
+  line <- stats::lm(by_integral[high] ~ stable[high])
+  expect_lt(max(abs(stats::residuals(line))), 0.02)
+  attr(flat, "fitType") <- "mean"
+  attr(flat, "mean") <- 0.2
+  dispersionFunction(dds) <- flat
+  expect_equal(values(dds), stable - log2(0.2) - 2, tolerance = 1e-10)
+  attr(flat, "fitType") <- "spline"
+  dispersionFunction(dds) <- flat
+  expect_error(values(dds), "spline")
 })
