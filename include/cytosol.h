@@ -467,6 +467,11 @@ typedef struct cyto_deseq_samples cyto_deseq_samples;
 typedef struct cyto_deseq_transformed cyto_deseq_transformed;
 
 /**
+ * Mixtures that were found. Readable from several threads.
+ */
+typedef struct cyto_deseq_unmixed cyto_deseq_unmixed;
+
+/**
  * Why a call failed. Owned by the caller; free with `cyto_error_free`.
  */
 typedef struct cyto_error cyto_error;
@@ -1039,6 +1044,36 @@ typedef struct cyto_deseq_input {
      */
     size_t n_coefficients;
 } cyto_deseq_input;
+
+/**
+ * Samples to be unmixed. Fill with `CYTO_DESEQ_UNMIX_INPUT_INIT`, then set fields. Everything is copied.
+ */
+typedef struct cyto_deseq_unmix_input {
+    /**
+     * `sizeof(cyto_deseq_unmix_input)`.
+     */
+    size_t struct_size;
+    /**
+     * Normalised counts or abundances, all samples of the first gene first.
+     */
+    const double *x;
+    /**
+     * The same of pure samples: all types of the first gene first.
+     */
+    const double *pure;
+    /**
+     * Number of genes.
+     */
+    size_t n_genes;
+    /**
+     * Samples in `x`.
+     */
+    size_t n_samples;
+    /**
+     * Types in `pure`, at least 2.
+     */
+    size_t n_types;
+} cyto_deseq_unmix_input;
 
 /**
  * Counts in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
@@ -1911,12 +1946,14 @@ const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
  * Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns
  * themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
  * matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
- * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and for
- * quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". For a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue",
- * "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any
- * "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests",
- * "disp_prior_var", "ql_df0" (infinite when left out); for a test "model_matrix_type" ("standard", "expanded", "user-supplied"), "results_names",
- * "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing changes.
+ * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
+ * for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". For a test also
+ * "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv";
+ * "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any "tDegreesFreedom",
+ * "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests", "disp_prior_var", "ql_df0"
+ * (infinite when left out); for a test "model_matrix_type" ("standard", "expanded", "user-supplied"),
+ * "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing
+ * changes.
  */
 CYTO_API
 cyto_status cyto_deseq_restore(const struct cyto_deseq *deseq,
@@ -2054,6 +2091,34 @@ cyto_status cyto_deseq_transformed_array(const struct cyto_deseq_transformed *tr
                                          cyto_str name,
                                          struct cyto_array *out,
                                          struct cyto_error **err);
+
+/**
+ * Finds the shares of pure samples in mixed ones. Options: "alpha", the dispersion of a variance-stabilising
+ * transformation, or "shift" of ln(q + shift), on which samples are compared; "power" (1: absolute differences, 2:
+ * squares; 1). Free with `cyto_deseq_unmixed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_unmix(const struct cyto_context *ctx,
+                             const struct cyto_deseq_unmix_input *input,
+                             cyto_str options,
+                             struct cyto_deseq_unmixed **out,
+                             struct cyto_error **err);
+
+/**
+ * Frees mixtures. NULL is allowed.
+ */
+CYTO_API
+void cyto_deseq_unmixed_free(struct cyto_deseq_unmixed *unmixed);
+
+/**
+ * Lends "mix" (f64, samples x types, rows of sum 1), "fitted" (genes x samples: pure times shares), "correlation" (of
+ * each sample with its fitted values) and "objective" (the sum that was minimised), one a sample. Valid until freed.
+ */
+CYTO_API
+cyto_status cyto_deseq_unmixed_array(const struct cyto_deseq_unmixed *unmixed,
+                                     cyto_str name,
+                                     struct cyto_array *out,
+                                     struct cyto_error **err);
 
 /**
  * Frees a result. NULL is allowed. Arrow streams made from it stay valid; arrays on loan do not.

@@ -5,8 +5,8 @@
 //! negative binomial of dispersion `alpha`, or `ln(q + shift)`.
 //!
 //! # Cost
-//! Some tens of steps of `n_genes x n_types^2` operations a sample; absolute values (`power` 1) take
-//! some hundreds.
+//! Some ten steps of `n_genes x n_types^2` operations a sample; absolute values (`power` 1) take a hundred
+//! or two.
 //!
 //! # Source
 //! DESeq2 1.38, `unmix` (same objective and bounds; it is minimised there by L-BFGS-B with numeric
@@ -25,9 +25,11 @@ const MOST: f64 = 100.0;
 const TOO_SIMILAR: f64 = 0.99;
 /// Least mixed value of which a derivative is taken: the transformation is vertical at 0.
 const LEAST_VALUE: f64 = 1e-9;
-const MAX_STEPS: usize = 200;
-/// Relative gain that ends a minimisation.
-const TOLERANCE: f64 = 1e-11;
+/// Widths of the hyperbolas that stand for absolute values, one after the other.
+const WIDTHS: [f64; 5] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
+/// Most steps, and relative gain that ends a minimisation: of squares, and for each width.
+const STEPS: [usize; 2] = [200, 40];
+const GAINS: [f64; 2] = [1e-11, 1e-8];
 
 /// The scale on which samples are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -248,38 +250,24 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Shares and their objective: the best that several starts lead to.
+    /// Shares and their objective: squares from two starts; absolute values from the better of these, as
+    /// limits of hyperbolas.
     fn solve(&mut self, ctx: &Context) -> Result<(Vec<f64>, f64)> {
-        let even = vec![1.0 / self.n_types as f64; self.n_types];
         let mut best = (Vec::new(), f64::INFINITY);
         // DESeq2 starts at 1.
-        for start in [vec![1.0; self.n_types], even] {
-            // Squares have a smooth objective, which also leads absolute values to a good start.
-            let squares = self.descend(ctx, &start, None)?;
-            let firsts = if self.power == 2 {
-                vec![squares]
-            } else {
-                vec![squares, start]
-            };
-            for first in firsts {
-                let mut shares = first;
-                // Absolute values as limits of hyperbolas.
-                let widths: &[f64] = if self.power == 2 {
-                    &[]
-                } else {
-                    &[1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6]
-                };
-                let mut value = self.objective(&shares);
-                for &width in widths {
-                    let next = self.descend(ctx, &shares, Some(width))?;
-                    let of_next = self.objective(&next);
-                    if of_next <= value {
-                        (shares, value) = (next, of_next);
-                    }
-                }
-                if value < best.1 {
-                    best = (shares, value);
-                }
+        for start in [1.0, 1.0 / self.n_types as f64] {
+            let shares = self.descend(ctx, &vec![start; self.n_types], None)?;
+            let value = self.objective(&shares);
+            if value < best.1 {
+                best = (shares, value);
+            }
+        }
+        let widths: &[f64] = if self.power == 1 { &WIDTHS } else { &[] };
+        for &width in widths {
+            let shares = self.descend(ctx, &best.0, Some(width))?;
+            let value = self.objective(&shares);
+            if value < best.1 {
+                best = (shares, value);
             }
         }
         Ok(best)
@@ -347,7 +335,8 @@ impl<'a> Problem<'a> {
         self.mix(&shares);
         let mut value = self.smooth(width);
         let mut damping = 1e-3;
-        for _ in 0..MAX_STEPS {
+        let kind = usize::from(width.is_some());
+        for _ in 0..STEPS[kind] {
             ctx.check_cancelled()?;
             self.mix(&shares);
             self.linearise(width);
@@ -368,7 +357,7 @@ impl<'a> Problem<'a> {
                 break;
             };
             shares = next;
-            if gain < TOLERANCE * (value + TOLERANCE) {
+            if gain < GAINS[kind] * (value + GAINS[0]) {
                 break;
             }
         }
