@@ -467,6 +467,11 @@ typedef struct cyto_deseq_samples cyto_deseq_samples;
 typedef struct cyto_deseq_transformed cyto_deseq_transformed;
 
 /**
+ * Mixtures that were found. Readable from several threads.
+ */
+typedef struct cyto_deseq_unmixed cyto_deseq_unmixed;
+
+/**
  * Why a call failed. Owned by the caller; free with `cyto_error_free`.
  */
 typedef struct cyto_error cyto_error;
@@ -1847,10 +1852,10 @@ cyto_status cyto_deseq_estimate_size_factors(const struct cyto_context *ctx,
                                              struct cyto_error **err);
 
 /**
- * Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean"),
- * "mode" ("exact"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter",
- * "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var". "glmGamPoi" and "fast" are not built yet:
- * `CYTO_UNSUPPORTED`.
+ * Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
+ * "glmGamPoi": quasi-likelihood, for `cyto_deseq_lrt`), "mode" ("exact", "fast"), "disp_maxit", "use_cr",
+ * "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd",
+ * "disp_prior_var".
  */
 CYTO_API
 cyto_status cyto_deseq_estimate_dispersions(const struct cyto_context *ctx,
@@ -1862,7 +1867,7 @@ cyto_status cyto_deseq_estimate_dispersions(const struct cyto_context *ctx,
  * Third step: Wald tests of all coefficients. `CYTO_STATE` before the second. Outliers are not replaced; that is
  * part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "min_mu", "use_t", "df", "beta_prior",
  * "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
- * "keep_assays" (for the arrays "mu", "H", "cooks").
+ * "mode" ("exact", "fast"), "keep_assays" (for the arrays "mu", "H", "cooks").
  */
 CYTO_API
 cyto_status cyto_deseq_wald(const struct cyto_context *ctx,
@@ -1873,7 +1878,8 @@ cyto_status cyto_deseq_wald(const struct cyto_context *ctx,
 /**
  * Third step: the likelihood-ratio test. Options: those of `cyto_deseq_wald`, and "reduced", which is needed: a
  * formula, or, for a data set with a model matrix, the list of the coefficients that stay or another matrix,
- * {"names": [...], "values": [...]}, samples x coefficients, row after row.
+ * {"names": [...], "values": [...]}, samples x coefficients, row after row; and "type": "DESeq2", or "glmGamPoi" for
+ * the F test after dispersions of "fit_type" "glmGamPoi".
  */
 CYTO_API
 cyto_status cyto_deseq_lrt(const struct cyto_context *ctx,
@@ -1896,7 +1902,8 @@ cyto_status cyto_deseq_run(const struct cyto_context *ctx,
  * Lends an array. With n genes, m samples and p coefficients. Always: "genes", "samples" (text). Where they are:
  * "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions: "baseMean",
  * "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
- * "dispMAP" (n), "disp_model_matrix". After a test: "results_names" (text, p), "model_matrix" (m x p),
+ * "dispMAP" (n), "disp_model_matrix"; of quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP",
+ * "dispFitQLCorrected" (n). After a test: "results_names" (text, p), "model_matrix" (m x p),
  * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
  * "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
  * with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
@@ -1930,12 +1937,14 @@ const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
  * Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns
  * themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
  * matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
- * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend". For
- * a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue",
- * "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any
- * "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests",
- * "disp_prior_var"; for a test "model_matrix_type" ("standard", "expanded", "user-supplied"), "results_names",
- * "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing changes.
+ * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
+ * for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". For a test also
+ * "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv";
+ * "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any "tDegreesFreedom",
+ * "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests", "disp_prior_var", "ql_df0"
+ * (infinite when left out); for a test "model_matrix_type" ("standard", "expanded", "user-supplied"),
+ * "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing
+ * changes.
  */
 CYTO_API
 cyto_status cyto_deseq_restore(const struct cyto_deseq *deseq,
@@ -2035,7 +2044,9 @@ const char *cyto_deseq_results_summary(const struct cyto_deseq_results *results)
 /**
  * The variance-stabilising transformation; needs no earlier step. Options: "blind", "fit_type", "nsub" (genes the
  * trend is estimated from, 1000; 0 = all, and then without "blind" the trend of `cyto_deseq_estimate_dispersions` is
- * used where there is one). Free with `cyto_deseq_transformed_free`.
+ * used where there is one, or that of the option "trend": numbers as `cyto_deseq_array` lends them, or for a function
+ * of one's own 5, then mean and dispersion in turn at sinh(t i / 999), i from 1 to 999, t = asinh of the largest
+ * normalised count). Free with `cyto_deseq_transformed_free`.
  */
 CYTO_API
 cyto_status cyto_deseq_vst(const struct cyto_context *ctx,
@@ -2071,6 +2082,34 @@ cyto_status cyto_deseq_transformed_array(const struct cyto_deseq_transformed *tr
                                          cyto_str name,
                                          struct cyto_array *out,
                                          struct cyto_error **err);
+
+/**
+ * Finds the shares of pure samples in mixed ones. Options: "alpha", the dispersion of a variance-stabilising
+ * transformation, or "shift" of ln(q + shift), on which samples are compared; "power" (1: absolute differences, 2:
+ * squares; 1). Free with `cyto_deseq_unmixed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_unmix(const struct cyto_context *ctx,
+                             const struct cyto_deseq_unmix_input *input,
+                             cyto_str options,
+                             struct cyto_deseq_unmixed **out,
+                             struct cyto_error **err);
+
+/**
+ * Frees mixtures. NULL is allowed.
+ */
+CYTO_API
+void cyto_deseq_unmixed_free(struct cyto_deseq_unmixed *unmixed);
+
+/**
+ * Lends "mix" (f64, samples x types, rows of sum 1), "fitted" (genes x samples: pure times shares), "correlation" (of
+ * each sample with its fitted values) and "objective" (the sum that was minimised), one a sample. Valid until freed.
+ */
+CYTO_API
+cyto_status cyto_deseq_unmixed_array(const struct cyto_deseq_unmixed *unmixed,
+                                     cyto_str name,
+                                     struct cyto_array *out,
+                                     struct cyto_error **err);
 
 /**
  * Frees a result. NULL is allowed. Arrow streams made from it stay valid; arrays on loan do not.
@@ -2480,6 +2519,7 @@ cyto_status cyto_pp_matrix_scale(const struct cyto_context *ctx,
 #define CYTO_DENSE_VIEW_INIT {sizeof(cyto_dense_view), 0, 0, 0, 0, 0, 0, NULL}
 #define CYTO_DESEQ_INPUT_INIT \
     {sizeof(cyto_deseq_input), NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}
+#define CYTO_DESEQ_UNMIX_INPUT_INIT {sizeof(cyto_deseq_unmix_input), NULL, NULL, 0, 0, 0}
 #define CYTO_OPEN_OPTIONS_INIT {sizeof(cyto_open_options), NULL, NULL, 0, 0, 0, 0}
 #define CYTO_PP_INPUT_INIT \
     {sizeof(cyto_pp_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}

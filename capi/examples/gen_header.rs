@@ -28,6 +28,7 @@ const SOURCES: [&str; 26] = [
     "deseq",
     "deseq_restore",
     "deseq_results",
+    "deseq_unmix",
     "preprocess/result",
     "preprocess/files",
     "preprocess/input",

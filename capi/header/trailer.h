@@ -5,6 +5,7 @@
 #define CYTO_DENSE_VIEW_INIT {sizeof(cyto_dense_view), 0, 0, 0, 0, 0, 0, NULL}
 #define CYTO_DESEQ_INPUT_INIT \
     {sizeof(cyto_deseq_input), NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}
+#define CYTO_DESEQ_UNMIX_INPUT_INIT {sizeof(cyto_deseq_unmix_input), NULL, NULL, 0, 0, 0}
 #define CYTO_OPEN_OPTIONS_INIT {sizeof(cyto_open_options), NULL, NULL, 0, 0, 0, 0}
 #define CYTO_PP_INPUT_INIT \
     {sizeof(cyto_pp_input), NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0}

@@ -279,10 +279,10 @@ pub extern "C" fn cyto_deseq_estimate_size_factors(
     })
 }
 
-/// Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean"),
-/// "mode" ("exact"), "disp_maxit", "use_cr", "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter",
-/// "linear_mu", "alpha_init", "outlier_sd", "disp_prior_var". "glmGamPoi" and "fast" are not built yet:
-/// `CYTO_UNSUPPORTED`.
+/// Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
+/// "glmGamPoi": quasi-likelihood, for `cyto_deseq_lrt`), "mode" ("exact", "fast"), "disp_maxit", "use_cr",
+/// "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd",
+/// "disp_prior_var".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_estimate_dispersions(
     ctx: Option<&cyto_context>,
@@ -310,7 +310,7 @@ fn no_dispersions() -> Failure {
 /// Third step: Wald tests of all coefficients. `CYTO_STATE` before the second. Outliers are not replaced; that is
 /// part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "min_mu", "use_t", "df", "beta_prior",
 /// "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
-/// "keep_assays" (for the arrays "mu", "H", "cooks").
+/// "mode" ("exact", "fast"), "keep_assays" (for the arrays "mu", "H", "cooks").
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_wald(
     ctx: Option<&cyto_context>,
@@ -344,7 +344,8 @@ fn tested(dispersions: &Dispersions, fit: TestFit) -> Stage {
 
 /// Third step: the likelihood-ratio test. Options: those of `cyto_deseq_wald`, and "reduced", which is needed: a
 /// formula, or, for a data set with a model matrix, the list of the coefficients that stay or another matrix,
-/// {"names": [...], "values": [...]}, samples x coefficients, row after row.
+/// {"names": [...], "values": [...]}, samples x coefficients, row after row; and "type": "DESeq2", or "glmGamPoi" for
+/// the F test after dispersions of "fit_type" "glmGamPoi".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_lrt(
     ctx: Option<&cyto_context>,
@@ -356,7 +357,8 @@ pub extern "C" fn cyto_deseq_lrt(
         let mut state = required("deseq", deseq)?.lock()?;
         let mut fields = Fields::parse(options)?;
         let reduced = options::reduced(&mut fields, &state.dataset)?;
-        let options = options::test(&mut fields)?;
+        let mut options = options::test(&mut fields)?;
+        options.quasi_likelihood = options::is_quasi_likelihood(&mut fields)?;
         fields.finish()?;
         let reduced = reduced
             .ok_or_else(|| Error::argument("reduced", "is needed for a likelihood-ratio test"))?;
@@ -395,7 +397,8 @@ pub extern "C" fn cyto_deseq_run(
 /// Lends an array. With n genes, m samples and p coefficients. Always: "genes", "samples" (text). Where they are:
 /// "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions: "baseMean",
 /// "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
-/// "dispMAP" (n), "disp_model_matrix". After a test: "results_names" (text, p), "model_matrix" (m x p),
+/// "dispMAP" (n), "disp_model_matrix"; of quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP",
+/// "dispFitQLCorrected" (n). After a test: "results_names" (text, p), "model_matrix" (m x p),
 /// "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
 /// "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
 /// with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"

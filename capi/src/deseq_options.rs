@@ -11,6 +11,7 @@ use engine::deseq::{
     TestOptions, TransformOptions,
 };
 use engine::error::{name_some, nearest_name};
+use engine::stats::dispersion::Trend;
 use engine::stats::glm::ModelMatrix;
 use engine::{Error, Result};
 use serde_json::{Map, Value};
@@ -235,6 +236,7 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
         &mut options.min_replicates_for_replace,
     )?;
     fields.flag("keep_assays", &mut options.keep_assays)?;
+    fields.named("mode", &mut options.mode)?;
     options.prior_method = match fields.text("beta_prior_method")?.as_deref() {
         None | Some("weighted") => PriorMethod::Weighted,
         Some("quantile") => PriorMethod::Quantile,
@@ -246,6 +248,15 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
         Some(_) => return Err(must("model_matrix_type", "\"standard\" or \"expanded\"")),
     };
     Ok(options)
+}
+
+/// Whether a likelihood-ratio test is the one of quasi-likelihood dispersions.
+pub(crate) fn is_quasi_likelihood(fields: &mut Fields) -> Result<bool> {
+    match fields.text("type")?.as_deref() {
+        None | Some("DESeq2") => Ok(false),
+        Some("glmGamPoi") => Ok(true),
+        Some(_) => Err(must("type", "\"DESeq2\" or \"glmGamPoi\"")),
+    }
 }
 
 /// The reduced design: a formula; for a model matrix the coefficients that stay, or another matrix.
@@ -397,6 +408,14 @@ pub(crate) fn transform(fields: &mut Fields, with_nsub: bool) -> Result<Transfor
         fields.count("nsub", &mut options.nsub)?;
     }
     Ok(options)
+}
+
+/// A trend known from before, of a transformation from all genes.
+pub(crate) fn trend(fields: &mut Fields) -> Result<Option<Trend>> {
+    match fields.numbers("trend")? {
+        None => Ok(None),
+        Some(numbers) => Trend::from_numbers(&numbers).map(Some),
+    }
 }
 
 /// What is known of a regularised log from before; "null" among the intercepts is minus infinity.

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use engine::Error;
 use engine::deseq::{
     Analysis, BaseMoments, DeseqDataset, Dispersions, KnownDispersions, KnownFit, LrtColumns,
-    MatrixType, MleColumns, Replacement, TestFit,
+    MatrixType, MleColumns, QuasiLikelihood, Replacement, TestFit,
 };
 use engine::stats::dispersion::Trend;
 use engine::stats::glm::ModelMatrix;
@@ -83,7 +83,9 @@ fn dispersions(
     } else {
         matrix(given, dataset.n_samples(), None)?
     };
+    let quasi = quasi(columns, fields)?;
     KnownDispersions {
+        quasi,
         moments: BaseMoments {
             mean: columns.numbers("baseMean")?,
             variance: columns.numbers("baseVar")?,
@@ -103,6 +105,22 @@ fn dispersions(
         model_matrix,
     }
     .restore(dataset)
+}
+
+/// Quasi-likelihood dispersions, where their columns are given.
+fn quasi(columns: &mut Columns<'_>, fields: &mut Fields) -> Result<Option<QuasiLikelihood>, Error> {
+    let mut prior_df = f64::INFINITY;
+    fields.number("ql_df0", &mut prior_df)?;
+    if !columns.given.contains_key("qlDispMAP") {
+        return Ok(None);
+    }
+    Ok(Some(QuasiLikelihood {
+        mle: columns.numbers("qlDispMLE")?,
+        fit: columns.numbers("qlDispFit")?,
+        map: columns.numbers("qlDispMAP")?,
+        fit_corrected: columns.numbers("dispFitQLCorrected")?,
+        prior_df,
+    }))
 }
 
 fn fit(
@@ -202,12 +220,14 @@ fn replacement(columns: &mut Columns<'_>) -> Result<Option<Replacement>, Error> 
 /// Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns
 /// themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
 /// matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
-/// "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend". For
-/// a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue",
-/// "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any
-/// "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests",
-/// "disp_prior_var"; for a test "model_matrix_type" ("standard", "expanded", "user-supplied"), "results_names",
-/// "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing changes.
+/// "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
+/// for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". For a test also
+/// "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv";
+/// "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any "tDegreesFreedom",
+/// "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests", "disp_prior_var", "ql_df0"
+/// (infinite when left out); for a test "model_matrix_type" ("standard", "expanded", "user-supplied"),
+/// "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing
+/// changes.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_restore(
     deseq: Option<&cyto_deseq>,

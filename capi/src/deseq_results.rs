@@ -258,7 +258,9 @@ impl cyto_deseq_transformed {
 
 /// The variance-stabilising transformation; needs no earlier step. Options: "blind", "fit_type", "nsub" (genes the
 /// trend is estimated from, 1000; 0 = all, and then without "blind" the trend of `cyto_deseq_estimate_dispersions` is
-/// used where there is one). Free with `cyto_deseq_transformed_free`.
+/// used where there is one, or that of the option "trend": numbers as `cyto_deseq_array` lends them, or for a function
+/// of one's own 5, then mean and dispersion in turn at sinh(t i / 999), i from 1 to 999, t = asinh of the largest
+/// normalised count). Free with `cyto_deseq_transformed_free`.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_vst(
     ctx: Option<&cyto_context>,
@@ -271,11 +273,16 @@ pub extern "C" fn cyto_deseq_vst(
         let state = required("deseq", deseq)?.lock()?;
         let mut fields = Fields::parse(options)?;
         let options = options::transform(&mut fields, true)?;
+        let given = options::trend(&mut fields)?;
         fields.finish()?;
+        if given.is_some() && (options.blind || options.nsub > 0) {
+            let message = "is for \"blind\" false and \"nsub\" 0";
+            return Err(Error::argument("trend", message).into());
+        }
         with_context(ctx, |ctx| {
             let values = match options.nsub {
                 0 => {
-                    let trend = state.dispersions().map(|d| &d.trend);
+                    let trend = given.as_ref().or(state.dispersions().map(|d| &d.trend));
                     variance_stabilizing_transformation(ctx, &state.dataset, trend, &options)?
                 }
                 _ => vst(ctx, &state.dataset, &options)?,

@@ -5,7 +5,7 @@
 use std::any::Any;
 
 use engine::data::{Column, Table};
-use engine::deseq::{Analysis, Assays, DeseqDataset, Dispersions, TestFit};
+use engine::deseq::{Analysis, Assays, DeseqDataset, Dispersions, QuasiLikelihood, TestFit};
 use engine::stats::dispersion::Trend;
 use engine::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
@@ -122,6 +122,12 @@ impl State {
         self.dispersions().map(|d| Lent::f64s(pick(d)))
     }
 
+    /// A column of the quasi-likelihood dispersions, where there are any.
+    fn quasi(&self, pick: impl FnOnce(&QuasiLikelihood) -> &[f64]) -> Option<Lent> {
+        let quasi = self.dispersions()?.quasi.as_ref()?;
+        Some(Lent::f64s(pick(quasi)))
+    }
+
     fn of_fit(&self, pick: impl FnOnce(&TestFit) -> &[f64]) -> Option<Lent> {
         self.fit().map(|fit| Lent::f64s(pick(fit)))
     }
@@ -141,7 +147,7 @@ impl State {
 
     fn assay(&self, pick: impl FnOnce(&Assays) -> &[f64]) -> Option<Lent> {
         let values = pick(self.fit()?.assays.as_ref()?);
-        Some(Lent::matrix(values, self.dataset.n_samples()))
+        (!values.is_empty()).then(|| Lent::matrix(values, self.dataset.n_samples()))
     }
 
     /// Facts of the analysis.
@@ -167,6 +173,10 @@ impl State {
             }
             set("var_log_disp_ests", dispersions.var_log_disp_ests.into());
             set("disp_prior_var", dispersions.prior_var.into());
+            if let Some(quasi) = &dispersions.quasi {
+                // JSON knows no infinity: null.
+                set("ql_df0", json!(quasi.prior_df));
+            }
         }
         if let Some(fit) = self.fit() {
             set("results_names", fit.names().into());
@@ -193,6 +203,12 @@ impl State {
         table.set("dispGeneEst", numbers(&d.gene_est))?;
         table.set("dispGeneIter", numbers(&d.gene_iter))?;
         table.set("dispFit", numbers(&d.fit))?;
+        if let Some(quasi) = &d.quasi {
+            table.set("qlDispMLE", numbers(&quasi.mle))?;
+            table.set("qlDispFit", numbers(&quasi.fit))?;
+            table.set("qlDispMAP", numbers(&quasi.map))?;
+            table.set("dispFitQLCorrected", numbers(&quasi.fit_corrected))?;
+        }
         table.set("dispersion", numbers(&d.dispersion))?;
         table.set("dispIter", numbers(&d.iter))?;
         table.set("dispOutlier", Column::Bool(d.outlier.clone()))?;
@@ -244,7 +260,7 @@ fn test_columns(table: &mut Table, analysis: &Analysis) -> Result<()> {
 }
 
 /// What `cyto_deseq_array` lends.
-pub(crate) const ARRAYS: [Named<State>; 39] = [
+pub(crate) const ARRAYS: [Named<State>; 43] = [
     ("genes", |s| Some(Lent::text(&s.genes))),
     ("samples", |s| Some(Lent::text(&s.samples))),
     ("size_factors", |s| {
@@ -269,6 +285,10 @@ pub(crate) const ARRAYS: [Named<State>; 39] = [
         s.dispersions().map(|d| Lent::flags(&d.outlier))
     }),
     ("dispMAP", |s| s.column(|d| &d.map)),
+    ("qlDispMLE", |s| s.quasi(|q| &q.mle)),
+    ("qlDispFit", |s| s.quasi(|q| &q.fit)),
+    ("qlDispMAP", |s| s.quasi(|q| &q.map)),
+    ("dispFitQLCorrected", |s| s.quasi(|q| &q.fit_corrected)),
     ("disp_model_matrix", |s| {
         let matrix = &s.dispersions()?.model_matrix;
         Some(Lent::matrix(&matrix.values, matrix.n_columns()))

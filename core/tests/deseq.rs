@@ -5,13 +5,13 @@
 
 use cytosol::data::{Categorical, Column, Table};
 use cytosol::deseq::{
-    Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, Mode, ResultsOptions,
-    RlogPrior, ShrinkOptions, ShrinkTarget, ShrinkType, SizeFactorOptions, SizeFactorType,
-    TestKind, TransformOptions, deseq, estimate_size_factors, lfc_shrink, likelihood_ratio_test,
-    results, rlog, summary,
+    Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, ResultsOptions, RlogPrior,
+    ShrinkOptions, ShrinkTarget, ShrinkType, SizeFactorOptions, SizeFactorType, TestKind,
+    TransformOptions, deseq, estimate_size_factors, lfc_shrink, likelihood_ratio_test, results,
+    rlog, summary,
 };
 use cytosol::par::rng::{Stream, stream};
-use cytosol::{Context, ContextOptions, ErrorKind};
+use cytosol::{Context, ContextOptions};
 
 fn context(threads: usize) -> Context {
     let mut options = ContextOptions::default();
@@ -271,14 +271,6 @@ fn errors_say_what_is_wrong() {
     };
     let error = deseq(&ctx, &mut data.clone(), &options).expect_err("no reduced");
     assert_eq!(error.argument_name(), Some("reduced"));
-    options.test = TestKind::Wald;
-    options.dispersions.fit_type = "glmGamPoi".parse().expect("a name");
-    let error = deseq(&ctx, &mut data.clone(), &options).expect_err("not there");
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    options.dispersions.fit_type = "parametric".parse().expect("a name");
-    options.dispersions.mode = Mode::Fast;
-    let error = deseq(&ctx, &mut data.clone(), &options).expect_err("not there");
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
     let analysis = analyse(&mut data.clone(), &DeseqOptions::default());
     let design = Design::formula("~ batch + condition").expect("formula");
     let mut with_factors = data.clone();

@@ -608,8 +608,15 @@ fn pseudobulk() {
             options.funcs = ["sum", "mean", "var", "count_nonzero"]
                 .map(|f| AggregateFunc::parse(f).expect("known"))
                 .to_vec();
-            let (_, result) = aggregate_file(&context(), &set.file, None, &by, None, &options)
-                .expect("aggregated");
+            let (_, result) = aggregate_file(
+                &context(),
+                &set.file,
+                None,
+                &by,
+                &MatrixChoice::default(),
+                &options,
+            )
+            .expect("aggregated");
             for (func, values) in &result.layers {
                 // The golden matrix is in 64 bits, the file in 32: variances below 2^-21 of the
                 // squared mean are taken for rounding in one and not in the other.

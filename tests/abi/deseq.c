@@ -484,6 +484,96 @@ static void nulls(cyto_context *ctx, cyto_deseq *deseq) {
     cyto_deseq_transformed_free(NULL);
 }
 
+/* The F test of quasi-likelihood dispersions, in one call, by steps and after its columns went out and back. */
+static void quasi_likelihood(cyto_context *ctx) {
+    enum { N = 16 };
+    static const char *const names[N] = {
+        "baseMean", "baseVar", "allZero", "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter",
+        "dispOutlier", "dispMAP", "disp_model_matrix", "trend", "qlDispMLE", "qlDispFit", "qlDispMAP",
+        "dispFitQLCorrected"};
+    const char *lrt = "{\"type\": \"glmGamPoi\", \"reduced\": \"~ batch\"}";
+    cyto_deseq *whole = analysed(
+        ctx, dense(ctx), "{\"fit_type\": \"glmGamPoi\", \"test\": \"LRT\", \"reduced\": \"~ batch\"}");
+    cyto_deseq *steps = data_set(ctx, dense(ctx), "~ batch + condition"), *kept;
+    double *values[N], df0 = 0.0;
+    size_t lengths[N];
+    char options[160];
+    OK(cyto_deseq_estimate_size_factors(ctx, steps, NULL, &err));
+    OK(cyto_deseq_estimate_dispersions(ctx, steps, NULL, &err));
+    FAILS(CYTO_STATE, "glmGamPoi", cyto_deseq_lrt(ctx, steps, lrt, &err));
+    OK(cyto_deseq_estimate_dispersions(ctx, steps, "{\"fit_type\": \"glmGamPoi\"}", &err));
+    OK(cyto_deseq_lrt(ctx, steps, lrt, &err));
+    CHECK(same_bits(lent(steps, "LRTPvalue"), lent(whole, "LRTPvalue")));
+    CHECK(same_bits(lent(steps, "qlDispMAP"), lent(whole, "qlDispMAP")));
+    const double *p = lent(whole, "LRTPvalue").data, *se = lent(whole, "SE").data;
+    int right = 0;
+    for (int g = 3; g < GENES; g += 10) right += p[g] < 0.01;
+    printf("quasi-likelihood: %d of %d changed genes\n", right, GENES / 10);
+    CHECK(right >= 20 && isnan(se[0]));
+    const char *found = strstr(cyto_deseq_info_json(whole), "\"ql_df0\":");
+    CHECK(found != NULL && sscanf(found + 9, "%lf", &df0) == 1 && df0 > 0.0);
+    kept = data_set(ctx, dense(ctx), "~ batch + condition");
+    OK(cyto_deseq_set(kept, "size_factors", lent(whole, "size_factors").data, SAMPLES, &err));
+    for (int i = 0; i < N; i++) {
+        const cyto_array array = lent(whole, names[i]);
+        lengths[i] = array.n_rows * (array.n_columns == 0 ? 1 : array.n_columns);
+        values[i] = as_doubles(array);
+    }
+    snprintf(options, sizeof options, "{\"var_log_disp_ests\": 1, \"disp_prior_var\": 1, \"ql_df0\": %.17g}", df0);
+    const double *const *given = (const double *const *)values;
+    OK(cyto_deseq_restore(kept, options, names, given, lengths, N, &err));
+    OK(cyto_deseq_lrt(ctx, kept, lrt, &err));
+    CHECK(same_bits(lent(kept, "LRTPvalue"), lent(whole, "LRTPvalue")));
+    lengths[14] -= 1;
+    FAILS(CYTO_INVALID_ARGUMENT, "qlDispMAP", cyto_deseq_restore(kept, options, names, given, lengths, N, &err));
+    for (int i = 0; i < N; i++) free(values[i]);
+    cyto_deseq_free(kept);
+    cyto_deseq_free(steps);
+    cyto_deseq_free(whole);
+}
+
+/* The fast mode calls the same genes, with the same bits for any number of threads. */
+static void fast_mode(cyto_context *ctx, const cyto_deseq *whole) {
+    cyto_context *three = context_of(3);
+    cyto_deseq *fast = analysed(ctx, dense(ctx), "{\"mode\": \"fast\"}");
+    cyto_deseq *threads = analysed(three, dense(three), "{\"mode\": \"fast\"}");
+    CHECK(same_analysis(fast, threads));
+    const double *p = lent(fast, "WaldPvalue").data, *q = lent(whole, "WaldPvalue").data;
+    for (int i = 0; i < 3 * GENES; i++) {
+        CHECK(isnan(p[i]) == isnan(q[i]) && !(fabs(p[i] - q[i]) > 0.01));
+    }
+    FAILS(CYTO_INVALID_ARGUMENT, "mode", cyto_deseq_run(ctx, fast, "{\"mode\": \"quick\"}", &err));
+    cyto_deseq_free(threads);
+    cyto_deseq_free(fast);
+    cyto_context_free(three);
+}
+
+static void mixtures(cyto_context *ctx) {
+    static const double pure[8] = {100, 1, 1, 100, 50, 50, 10, 0}, shares[2] = {0.25, 0.75};
+    double x[4];
+    cyto_deseq_unmix_input input = CYTO_DESEQ_UNMIX_INPUT_INIT;
+    cyto_deseq_unmixed *unmixed = NULL;
+    cyto_array mix = CYTO_ARRAY_INIT;
+    for (int g = 0; g < 4; g++) x[g] = shares[0] * pure[2 * g] + shares[1] * pure[2 * g + 1];
+    input.x = x;
+    input.pure = pure;
+    input.n_genes = 4;
+    input.n_samples = 1;
+    input.n_types = 2;
+    OK(cyto_deseq_unmix(ctx, &input, "{\"alpha\": 0.1, \"power\": 2}", &unmixed, &err));
+    OK(cyto_deseq_unmixed_array(unmixed, "mix", &mix, &err));
+    CHECK(mix.n_rows == 1 && mix.n_columns == 2);
+    for (int t = 0; t < 2; t++) CHECK(fabs(((const double *)mix.data)[t] - shares[t]) < 1e-4);
+    cyto_deseq_unmixed_free(unmixed);
+    FAILS(CYTO_INVALID_ARGUMENT, "one of", cyto_deseq_unmix(ctx, &input, NULL, &unmixed, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "power",
+          cyto_deseq_unmix(ctx, &input, "{\"shift\": 1, \"power\": 3}", &unmixed, &err));
+    x[2] = -1.0;
+    FAILS(CYTO_INVALID_ARGUMENT, "row 3", cyto_deseq_unmix(ctx, &input, "{\"shift\": 1}", &unmixed, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "NULL", cyto_deseq_unmixed_array(NULL, "mix", &mix, &err));
+    cyto_deseq_unmixed_free(NULL);
+}
+
 struct watcher {
     int calls, messages, cancel_at;
 };
@@ -540,6 +630,9 @@ int main(void) {
     comparisons(ctx, whole);
     shrinkage(ctx, whole);
     transformations(ctx);
+    quasi_likelihood(ctx);
+    fast_mode(ctx, whole);
+    mixtures(ctx);
     tables(ctx, whole);
     bad_input(ctx, whole);
     nulls(ctx, whole);

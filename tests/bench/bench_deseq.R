@@ -3,6 +3,7 @@
 #   Rscript bench_deseq.R HOST ratio [GENES [REPEATS [SAMPLES...]]]   whole analysis, vst, shrinkage
 #   Rscript bench_deseq.R HOST rlog [GENES [SAMPLES...]]              regularised log
 #   Rscript bench_deseq.R HOST growth                                 genes, samples, coefficients; ours alone
+#   Rscript bench_deseq.R HOST fast                                   whole analysis, exact beside fast; ours alone
 #
 # HOST is the program made of hosts/deseq.c; see README.md. Reading the counts and starting R are not counted.
 
@@ -115,6 +116,17 @@ growth <- function() {
   # The Hessian of a fit has coefficients x coefficients entries; and the different rows of the design are 2, 8
   # and 128, so that the sums over equal rows help less and less.
   for (factors in c(1, 3, 7)) measure("coefficients, 128 samples", factors + 1, Inf, 2000, 128, factors)
+}
+
+fast <- function() {
+  for (size in list(c(20000, 12), c(20000, 100), c(3000, 500))) for (factors in 1:2) {
+    write_study(simulate(size[1], size[2], factors))
+    seconds <- function(mode) ours("run", sprintf('{"mode": "%s"}', mode))["run"]
+    runs <- vapply(1:5, function(i) c(seconds("exact"), seconds("fast")), numeric(2))
+    used <- apply(runs, 1, stats::median)
+    cat(sprintf("%d x %d, %d factors   exact %.3f s   fast %.3f s   ratio %.2f\n", size[1], size[2], factors, used[1],
+                used[2], used[1] / used[2]))
+  }
 }
 
 or <- function(given, default) if (length(given) == 0L || anyNA(given)) default else given

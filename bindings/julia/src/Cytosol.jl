@@ -48,7 +48,7 @@ export RctdResults, mode, cell_types, barcodes, weights, array, table, write_h5a
 export PpResult, report_json, pp_qc, pp_filter_cells, pp_filter_genes, pp_normalize_total, pp_log1p,
     pp_highly_variable_genes, pp_pca, pp_scale, pp_neighbors, pp_aggregate, pp_preprocess, pp_convert, pp_validate,
     pp_subset, pp_size_factors, pp_transform
-export Deseq, DeseqResults, DeseqTransformed, set_factors!, run_deseq!, estimate_size_factors!,
+export Deseq, DeseqResults, DeseqTransformed, DeseqUnmixed, unmix, set_factors!, run_deseq!, estimate_size_factors!,
     estimate_dispersions!, wald_test!, likelihood_ratio_test!, deseq_results, deseq_summary, lfc_shrink, vst, rlog
 export plan, run_shard, merge_shards, Partial, bytes
 

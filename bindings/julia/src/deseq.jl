@@ -317,3 +317,39 @@ The regularised log transformation. Arrays: those of [`vst`](@ref), `:intercept`
 rlog
 
 array_function(::DeseqTransformed) = :cyto_deseq_transformed_array
+
+struct CDeseqUnmixInput
+    struct_size::Csize_t
+    x::Ptr{Float64}
+    pure::Ptr{Float64}
+    n_genes::Csize_t
+    n_samples::Csize_t
+    n_types::Csize_t
+end
+
+"""
+    unmix(ctx, x, pure; alpha, shift, power = 1)
+
+Shares of the pure samples (columns of `pure`) in every column of `x`, genes x samples of normalised counts. Samples are
+compared variance-stabilised with the dispersion `alpha`, or as `log(x + shift)`; `power` 1 sums absolute differences, 2
+squares. Arrays: `:mix` (samples x types), `:fitted` (genes x samples), `:correlation`, `:objective`.
+"""
+function unmix(ctx::Context, x::AbstractMatrix{<:Real}, pure::AbstractMatrix{<:Real}; options...)
+    size(x, 1) == size(pure, 1) || refuse("pure", "$(size(pure, 1)) rows; must be those of x, $(size(x, 1))")
+    options = options_text(options)
+    # All columns of the first row first.
+    x_values, pure_values = Matrix{Float64}(transpose(x)), Matrix{Float64}(transpose(pure))
+    return lend(ctx) do ctx
+        GC.@preserve x_values pure_values begin
+            input = Ref(CDeseqUnmixInput(
+                sizeof(CDeseqUnmixInput), pointer(x_values), pointer(pure_values), size(x, 1), size(x, 2), size(pure, 2)))
+            make(DeseqUnmixed) do out, err
+                ccall(sym(:cyto_deseq_unmix), Int32,
+                      (Ptr{Cvoid}, Ptr{CDeseqUnmixInput}, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+                      ctx, input, options, out, err)
+            end
+        end
+    end
+end
+
+array_function(::DeseqUnmixed) = :cyto_deseq_unmixed_array

@@ -13,7 +13,7 @@ for (name, free) in (
     (:RctdResults, :cyto_rctd_results_free), (:Plan, :cyto_plan_free),
     (:PpResult, :cyto_pp_result_free), (:Partial, :cyto_partial_free),
     (:DeseqSamples, :cyto_deseq_samples_free), (:Deseq, :cyto_deseq_free), (:DeseqResults, :cyto_deseq_results_free),
-    (:DeseqTransformed, :cyto_deseq_transformed_free),
+    (:DeseqTransformed, :cyto_deseq_transformed_free), (:DeseqUnmixed, :cyto_deseq_unmixed_free),
 )
     @eval begin
         mutable struct $name <: Handle

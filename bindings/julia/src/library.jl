@@ -41,6 +41,7 @@ const FUNCTIONS = (
     :cyto_deseq_results_new, :cyto_deseq_lfc_shrink, :cyto_deseq_results_free, :cyto_deseq_results_array,
     :cyto_deseq_results_table_arrow, :cyto_deseq_results_info_json, :cyto_deseq_results_summary,
     :cyto_deseq_vst, :cyto_deseq_rlog, :cyto_deseq_transformed_free, :cyto_deseq_transformed_array,
+    :cyto_deseq_unmix, :cyto_deseq_unmixed_free, :cyto_deseq_unmixed_array,
 )
 
 const SYMBOLS = Dict{Symbol,Ptr{Cvoid}}()

@@ -73,6 +73,14 @@
         @test size(array(regular, :values)) == (n, m) && length(array(regular, :intercept)) == n
         apart = array(stable, :values)[190, :] - array(regular, :values)[190, :]
         @test maximum(abs, apart .- sum(apart) / m) < 1
+        quasi = run_deseq!(ctx, data(x); test = "LRT", reduced = "~ batch", fit_type = "glmGamPoi")
+        @test array(quasi, :LRTPvalue)[3] < 1e-4 && all(isnan, array(quasi, :SE)) && occursin("ql_df0", info_json(quasi))
+        fast = run_deseq!(ctx, data(x); mode = "fast")
+        @test array(fast, :dispersion)[3] ≈ array(d, :dispersion)[3] rtol = 0.05
+        pure = [100.0 1 50; 1 100 50; 50 10 1; 7 7 70; 3 40 0]
+        shares = [0.2 0.5; 0.3 0.5; 0.5 0]
+        mixed = unmix(ctx, pure * shares, pure; alpha = 0.1, power = 2)
+        @test array(mixed, :mix) ≈ shares' atol = 1e-3
     end
 
     @testset "refusals" begin
@@ -92,6 +100,8 @@
         @test refused(() -> deseq_results(ctx, d; name = "condition"), InvalidArgument, "condition")
         @test refused(() -> set_factors!(data(x), :size_factors, ones(3)), InvalidArgument, "sizeFactors")
         @test refused(() -> array(d, :mu), NotFound, "mu")
+        @test refused(() -> unmix(ctx, ones(3, 1), ones(2, 2); alpha = 1), InvalidArgument, "pure")
+        @test refused(() -> unmix(ctx, ones(3, 1), ones(3, 2)), InvalidArgument, "alpha")
         stop = Context(threads = 2, progress = p -> p.stage in ("message", "warning"))
         @test_throws Cancelled run_deseq!(stop, data(x))
     end

@@ -145,6 +145,8 @@ make_deseq <- function(data, caller, quiet = TRUE, ignoreRank = TRUE) {
 dispersion_columns <- c("baseMean", "baseVar", "allZero", "dispGeneEst", "dispGeneIter", "dispFit", "dispersion",
                         "dispIter", "dispOutlier", "dispMAP")
 
+quasi_columns <- c("qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected")
+
 has_results <- function(object) !is.null(attr(object, "test", exact = TRUE)) && length(resultsNames(object)) > 0
 
 kept_columns <- function(object, level, min_mu = NULL) {
@@ -164,6 +166,11 @@ kept_columns <- function(object, level, min_mu = NULL) {
   columns$trend <- trend_numbers(trend)
   if (is.null(columns$trend)) columns$trend <- c(3, NaN)
   options <- list(var_log_disp_ests = attr(trend, "varLogDispEsts"), disp_prior_var = attr(trend, "dispPriorVar"))
+  df0 <- attr(object, "quasiLikelihood_df0", exact = TRUE)
+  if (!is.null(genes$qlDispMAP) && !is.null(df0)) {
+    columns <- c(columns, lapply(setNames(nm = quasi_columns), column))
+    if (is.finite(df0)) options$ql_df0 <- df0
+  }
   options <- options[!vapply(options, is.null, TRUE)]
   if (level == "test") {
     if (!has_results(object)) return(NULL)
@@ -300,15 +307,15 @@ notes_of_genes <- c(
   dispersion = "final estimate of dispersion", dispIter = "number of iterations",
   dispOutlier = "dispersion flagged as outlier", dispMAP = "maximum a posteriori estimate",
   qlDispMLE = "quasi likelihood dispersion MLE", qlDispFit = "quasi likelihood dispersion Trend",
-  qlDispMAP = "quasi likelihood dispersion MAP", betaConv = "convergence of betas", betaIter = "iterations for betas",
+  qlDispMAP = "quasi likelihood dispersion MAP",
+  dispFitQLCorrected = "dispersion trend corrected by quasi likelihood", betaConv = "convergence of betas", betaIter = "iterations for betas",
   deviance = "deviance for the fitted model", maxCooks = "maximum Cook's distance for row",
   fullBetaConv = "convergence of betas for full model", reducedBetaConv = "convergence of betas for reduced model",
   tDegreesFreedom = "t degrees of freedom for Wald test", replace = "had counts replaced",
   weightsFail = "weights fail to allow parameter estimation",
   cooksSample = "sample with the largest Cook's distance")
 
-intermediate_columns <- c(dispersion_columns, "weightsFail", "replace", "cooksSample", "qlDispMLE", "qlDispFit",
-                          "qlDispMAP", "dispFitQLCorrected")
+intermediate_columns <- c(dispersion_columns, quasi_columns, "weightsFail", "replace", "cooksSample")
 
 describe_column <- function(name, coefficients, prior, lrt) {
   words <- function(x) gsub("_", " ", x, fixed = TRUE)
@@ -406,6 +413,8 @@ absorb <- function(object, handle, lrt = NULL, minmu = 0.5) {
   object <- with_gene_columns(object, table, info, lrt)
   for_dispersions <- array_of(handle, "disp_model_matrix")
   attr(object, "dispModelMatrix") <- for_dispersions
+  # Infinite degrees of freedom come as null.
+  attr(object, "quasiLikelihood_df0") <- if (!is.null(table$qlDispMAP)) if (is.null(info$ql_df0)) Inf else info$ql_df0
   trend <- array_of(handle, "trend")
   # A function of the user's own stays.
   if (!anyNA(trend)) object@dispersionFunction <- trend_function(trend, info$fit_type, info$var_log_disp_ests,

@@ -69,11 +69,11 @@ transform_with <- function(object, caller, kind, options, threads) {
     object <- quietly_made(DESeqDataSetFromMatrix(object, table, ~1))
   }
   object <- as_dds(object, caller)
-  known <- !options$blind && !is.null(S4Vectors::mcols(object)$dispFit)
-  if (known && kind == "vst" && options$nsub == 0 && is.null(trend_numbers(object@dispersionFunction)))
-    refuse(caller, "blind = FALSE needs a dispersion trend that this package fitted, not a function of one's own",
-           argument = "blind", kind = "unsupported")
-  known <- known && !is.null(dispersions(object)) && (kind == "rlog" || options$nsub == 0)
+  known <- !options$blind && !is.null(S4Vectors::mcols(object)$dispFit) && !is.null(dispersions(object)) && kind == "rlog"
+  if (kind == "vst" && options$nsub == 0 && !options$blind) {
+    object <- with_size_factors(object)
+    options$trend <- trend_for_vst(object, caller)
+  }
   handle <- engine_for(object, if (known) "dispersions" else "data", caller)
   if (!known && !options$blind) value_forget(handle, object, caller)
   made <- noted_call(caller, threads, FALSE, function(settings) deseq_transform(settings, handle, kind, options))
@@ -83,6 +83,21 @@ transform_with <- function(object, caller, kind, options, threads) {
     return(values)
   }
   transformed(object, values, if (kind == "rlog") made)
+}
+
+# The trend of the object as the engine takes it; NULL where it has none and is to be estimated. A function of the
+# user's own, said to be local, is evaluated where the transformation needs it.
+trend_for_vst <- function(object, caller) {
+  trend <- object@dispersionFunction
+  kind <- attr(trend, "fitType", exact = TRUE)
+  if (is.null(kind)) return(NULL)
+  numbers <- trend_numbers(trend)
+  if (!is.null(numbers)) return(I(numbers))
+  if (!identical(kind, "local"))
+    refuse(caller, "attribute fitType of the dispersion function is ", dQuote(kind, FALSE), "; a function of one's own ",
+           "must have \"local\", or \"parametric\" or \"mean\" with the attribute coefficients or mean", argument = "object")
+  at <- sinh(asinh(max(counts(object, normalized = TRUE))) * seq_len(999) / 999)
+  I(c(5, rbind(at, as.double(trend(at)))))
 }
 
 # An engine that knows dispersions which the object does not have must not use them.

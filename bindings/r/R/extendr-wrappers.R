@@ -64,6 +64,10 @@ deseq_transform <- function(settings, handle, kind, options) .Call(wrap__deseq_t
 #' @noRd
 deseq_trend_values <- function(trend, means) .Call(wrap__deseq_trend_values, trend, means)
 
+#' Shares of pure samples; `x` and `pure` gene after gene.
+#' @noRd
+deseq_unmix <- function(settings, x, pure, n_genes, options) .Call(wrap__deseq_unmix, settings, x, pure, n_genes, options)
+
 #' Opens a file or folder; `path` is raw bytes, `options` a list as in `cyto_open_options`.
 #' @noRd
 dataset_open <- function(settings, path, options) .Call(wrap__dataset_open, settings, path, options)

@@ -5,7 +5,7 @@ use std::path::Path;
 use engine::data::MatrixLayout;
 use engine::data::h5ad::H5adFile;
 use engine::preprocess::file as pp;
-use engine::preprocess::file::Output;
+use engine::preprocess::file::{MatrixChoice, Output};
 use engine::preprocess::{CellFilter, GeneFilter};
 use engine::{Context, Error, Result};
 use serde_json::{Value, json};
@@ -242,7 +242,7 @@ pub(crate) fn aggregate(
         files.input,
         output.as_ref(),
         &by,
-        layer.as_deref(),
+        &MatrixChoice::layer(layer),
         &own,
     )?;
     let mut result = cyto_pp_result::new();

@@ -9,19 +9,21 @@
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats::dispersion::{
-    DispersionProfile, FitType, LogPrior, ProfileWorkspace, Trend, fit_trend, grid_search,
-    line_search, prior_variance, residual_variance,
+    DispersionProfile, FitType, LogPrior, NewtonOptions, ProfileWorkspace, Trend, fit_trend,
+    grid_search, line_search, newton_search, prior_variance, residual_variance,
 };
 use crate::stats::glm::ModelMatrix;
 
 use super::dataset::{DeseqDataset, Design};
 use super::gene_wise::{
-    FittedMeans, GeneWise, gene_wise, max_dispersion, search_grid, search_options,
+    FittedMeans, GeneWise, HIGHEST, QUICK_ITERATIONS, QUICK_LAST_STEP, gene_wise, max_dispersion,
+    search_grid, search_options,
 };
 use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model, base_moments};
 use super::notes::{message, warning};
-use super::options::DispersionOptions;
+use super::options::{DispersionOptions, Mode};
+use super::quasi::{self, QuasiLikelihood};
 
 /// Dispersions and everything on the way to them; NaN where a gene is not fitted.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub struct Dispersions {
     pub prior_var: f64,
     /// The model matrix of the estimates.
     pub model_matrix: ModelMatrix,
+    /// Quasi-likelihood dispersions, of `fitType = "glmGamPoi"`.
+    pub quasi: Option<QuasiLikelihood>,
     pub(super) means: FittedMeans,
 }
 
@@ -82,10 +86,15 @@ pub(super) fn estimate(
     say("gene-wise dispersion estimates")?;
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     check_variation(dataset, &moments)?;
-    if options.fit_type == FitType::GlmGamPoi {
-        return Err(super::not_built("fitType = \"glmGamPoi\""));
-    }
-    let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
+    let estimates = if options.fit_type == FitType::GlmGamPoi {
+        say(
+            "fitType='glmGamPoi': quasi-likelihood dispersions as glmGamPoi has them; please cite Ahlmann-Eltze \
+             and Huber (2020), Bioinformatics, doi:10.1093/bioinformatics/btaa1009",
+        )?;
+        quasi::gene_wise(ctx, dataset, &model, &moments, options)?
+    } else {
+        gene_wise(ctx, dataset, &model, &moments, options)?
+    };
     say("mean-dispersion relationship")?;
     let trend = trend_of(ctx, &moments, &estimates, options)?;
     say("final dispersion estimates")?;
@@ -240,6 +249,7 @@ fn shrink(
         var_log_disp_ests: varies,
         prior_var: 0.25,
         model_matrix: model.matrix.clone(),
+        quasi: None,
         means: estimates.means,
         moments,
     };
@@ -275,22 +285,61 @@ fn shrink(
             ),
         ));
     }
-    map_estimates(ctx, dataset, &model, &mut out, options)?;
+    let found = if options.fit_type == FitType::GlmGamPoi {
+        let (map, quasi) = quasi::shrink(&out, &model, dataset.n_samples(), options)?;
+        out.quasi = Some(quasi);
+        // There is no search, so no proposals.
+        map.into_iter()
+            .map(|d| (d, if d.is_nan() { d } else { 0.0 }))
+            .collect()
+    } else {
+        map_estimates(ctx, dataset, &model, &out, options)?
+    };
+    out.take_map(found, options);
     Ok(out)
 }
 
+impl Dispersions {
+    /// Coefficients (natural log) of the fitted means of the gene-wise estimates, where they are of
+    /// this model.
+    pub(super) fn log_means_of(&self, model: &Model) -> Option<&[f64]> {
+        let same = self.model_matrix.values == model.matrix.values;
+        let n = self.moments.mean.len() * model.rows.n_columns();
+        let means = &self.means;
+        (same && !means.linear && means.coefficients.len() == n).then_some(&means.coefficients[..])
+    }
+
+    /// Shrunken estimates and the proposals for them; outliers keep their gene-wise estimate.
+    fn take_map(&mut self, found: Vec<(f64, f64)>, options: &DispersionOptions) {
+        let reach = options.outlier_sd * self.var_log_disp_ests.sqrt();
+        for (gene, (map, iterations)) in found.into_iter().enumerate() {
+            self.map[gene] = map;
+            self.iter[gene] = iterations;
+            let estimate = self.gene_est[gene];
+            self.outlier[gene] = libm::log(estimate) > libm::log(self.fit[gene]) + reach;
+            self.dispersion[gene] = if self.outlier[gene] { estimate } else { map };
+        }
+    }
+}
+
+/// Shrunken estimates and the proposals of their line search.
 fn map_estimates(
     ctx: &Context,
     dataset: &DeseqDataset,
     model: &Model,
-    out: &mut Dispersions,
+    known: &Dispersions,
     options: &DispersionOptions,
-) -> Result<()> {
+) -> Result<Vec<(f64, f64)>> {
     let (m, design) = (dataset.n_samples(), &model.rows);
     let search = search_options(options);
     let (grid, max_disp) = (search_grid(m), max_dispersion(m));
+    let newton = NewtonOptions {
+        low: search.min_log_alpha,
+        high: HIGHEST,
+        last_step: QUICK_LAST_STEP,
+        max_iterations: options.max_iterations.min(QUICK_ITERATIONS),
+    };
     let mut found: Vec<(f64, f64)> = Vec::with_capacity(dataset.n_genes());
-    let known = &*out;
     by_blocks(
         ctx,
         "final dispersion estimates",
@@ -329,14 +378,23 @@ fn map_estimates(
                 });
                 let (estimate, fit) = (known.gene_est[gene], known.fit[gene]);
                 let start = if estimate > 0.1 * fit { estimate } else { fit };
-                let path = line_search(&mut profile, libm::log(start), &search);
-                let log_alpha = if path.iterations >= options.max_iterations {
-                    grid_search(&mut profile, grid)
-                } else {
-                    path.log_alpha
+                let quick = (options.mode == Mode::Fast)
+                    .then(|| newton_search(&mut profile, libm::log(start), &newton));
+                let (log_alpha, iterations) = match quick {
+                    Some(found) if found.converged => (found.log_alpha, found.iterations),
+                    _ => {
+                        let path = line_search(&mut profile, libm::log(start), &search);
+                        let whole = path.iterations < options.max_iterations;
+                        let found = if whole {
+                            path.log_alpha
+                        } else {
+                            grid_search(&mut profile, grid)
+                        };
+                        (found, path.iterations)
+                    }
                 };
                 let map = libm::exp(log_alpha).clamp(options.min_disp, max_disp);
-                part.push((map, f64::from(path.iterations)));
+                part.push((map, f64::from(iterations)));
             }
             Ok(part)
         },
@@ -345,13 +403,5 @@ fn map_estimates(
             Ok(())
         },
     )?;
-    let reach = options.outlier_sd * out.var_log_disp_ests.sqrt();
-    for (gene, (map, iterations)) in found.into_iter().enumerate() {
-        out.map[gene] = map;
-        out.iter[gene] = iterations;
-        let estimate = out.gene_est[gene];
-        out.outlier[gene] = libm::log(estimate) > libm::log(out.fit[gene]) + reach;
-        out.dispersion[gene] = if out.outlier[gene] { estimate } else { map };
-    }
-    Ok(())
+    Ok(found)
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::stats::glm::{GeneFit, IrlsOptions, NbWorkspace, fit_gene};
+use crate::stats::glm::{GeneFit, IrlsOptions, NbWorkspace, fit_gene, fit_gene_quickly};
 use crate::stats::nb::ln_probability;
 use crate::stats::outliers::{RobustDispersion, cooks_distance, samples_in_cells_of};
 
@@ -78,6 +78,13 @@ pub(super) struct FitPlan<'a> {
     pub irls: IrlsOptions,
     pub cooks: Option<CooksPlan>,
     pub keep_assays: bool,
+    pub quick: Option<Quick<'a>>,
+}
+
+/// Fits by the quickest way.
+pub(super) struct Quick<'a> {
+    /// Coefficients (natural log) to start from, genes x coefficients, where there are some.
+    pub first: Option<&'a [f64]>,
 }
 
 struct Scratch<'a> {
@@ -150,13 +157,16 @@ impl FitPlan<'_> {
             return intercept_only(reader, alpha, &mut scratch.nb);
         }
         let intercept = self.model.matrix.intercept();
-        fit_gene(
-            &self.model.rows,
-            &reader.gene(alpha),
-            &self.irls,
-            intercept,
-            &mut scratch.nb,
-        )
+        let (rows, data, ws) = (&self.model.rows, reader.gene(alpha), &mut scratch.nb);
+        let is_small = self.irls.ridge.iter().all(|r| *r <= small_ridge);
+        match &self.quick {
+            Some(quick) if is_small => {
+                let p = rows.n_columns();
+                let first = quick.first.map(|all| &all[gene * p..(gene + 1) * p]);
+                fit_gene_quickly(rows, &data, &self.irls, (intercept, first), ws)
+            }
+            _ => fit_gene(rows, &data, &self.irls, intercept, ws),
+        }
     }
 
     fn cooks(&self, scratch: &mut Scratch<'_>, gene: usize, part: &mut Fits) {
@@ -250,7 +260,7 @@ impl Fits {
         }
     }
 
-    fn append(&mut self, part: Fits) {
+    pub fn append(&mut self, part: Fits) {
         self.beta.extend(part.beta);
         self.se.extend(part.se);
         self.iterations.extend(part.iterations);

@@ -10,14 +10,17 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::stats::dispersion::{
-    DispersionProfile, Grid, LineSearch, ProfileWorkspace, SearchOptions, grid_search, line_search,
+    DispersionProfile, Grid, LineSearch, NewtonOptions, ProfileWorkspace, SearchOptions,
+    grid_search, line_search, newton_search,
 };
-use crate::stats::glm::{DesignRows, IrlsOptions, LeastSquares, NbWorkspace, fit_gene};
+use crate::stats::glm::{
+    DesignRows, IrlsOptions, LeastSquares, NbWorkspace, fit_gene, fit_means_quickly,
+};
 
 use super::dataset::DeseqDataset;
 use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model, mean_inverse_factor};
-use super::options::DispersionOptions;
+use super::options::{DispersionOptions, Mode};
 
 /// Weights below this are raised to it in the gene-wise step. DESeq2: 1e-6.
 const LEAST_WEIGHT: f64 = 1e-6;
@@ -25,6 +28,16 @@ const LEAST_WEIGHT: f64 = 1e-6;
 const MOVED: f64 = 0.05;
 /// Floor of the means inside the fit, whatever the floor of the user. DESeq2: 0.5.
 const FIT_MIN_MU: f64 = 0.5;
+
+/// In fast mode, the least ln alpha that Newton's method is trusted with. Below it the likelihood is
+/// flat and where the reference's search stops decides which genes enter the trend.
+const QUICK_FROM: f64 = -8.0;
+/// Largest ln alpha of a search. DESeq2: 10.
+pub(super) const HIGHEST: f64 = 10.0;
+/// In fast mode, the step of ln alpha after which nothing is evaluated any more.
+pub(super) const QUICK_LAST_STEP: f64 = 2e-3;
+/// In fast mode, evaluations after which the reference's search takes over.
+pub(super) const QUICK_ITERATIONS: u32 = 30;
 
 /// Fitted means of all genes as coefficients.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,24 +104,38 @@ pub(super) fn search_grid(n_samples: usize) -> Grid {
 }
 
 /// Everything one gene needs.
-struct Estimator<'a> {
-    design: &'a DesignRows,
+pub(super) struct Estimator<'a> {
+    pub design: &'a DesignRows,
     least_squares: Option<LeastSquares>,
-    options: &'a DispersionOptions,
+    pub options: &'a DispersionOptions,
     irls: IrlsOptions,
     intercept: Option<usize>,
-    linear: bool,
+    pub linear: bool,
     mean_inverse: f64,
-    max_disp: f64,
+    pub max_disp: f64,
 }
 
-struct Scratch<'a> {
-    reader: GeneReader<'a>,
+pub(super) struct Scratch<'a> {
+    pub reader: GeneReader<'a>,
     nb: NbWorkspace,
     profile: ProfileWorkspace,
     by_row: Vec<f64>,
-    beta: Vec<f64>,
-    mu: Vec<f64>,
+    pub beta: Vec<f64>,
+    pub mu: Vec<f64>,
+}
+
+impl<'a> Scratch<'a> {
+    /// Memory for one worker.
+    pub fn new(dataset: &'a DeseqDataset, model: &Model) -> Self {
+        Scratch {
+            reader: GeneReader::new(dataset),
+            nb: NbWorkspace::new(&model.rows),
+            profile: ProfileWorkspace::new(&model.rows),
+            by_row: vec![0.0; model.rows.n_rows()],
+            beta: vec![0.0; model.rows.n_columns()],
+            mu: vec![0.0; dataset.n_samples()],
+        }
+    }
 }
 
 /// Estimates for all genes of a data set.
@@ -119,37 +146,10 @@ pub(super) fn gene_wise(
     moments: &BaseMoments,
     options: &DispersionOptions,
 ) -> Result<GeneWise> {
-    let (m, p) = (dataset.n_samples(), model.rows.n_columns());
-    if m == p {
-        return Err(Error::argument(
-            "design",
-            format!(
-                "has {p} coefficients for {m} samples, which leaves nothing to estimate dispersions from; \
-                 a design with fewer coefficients or more samples is needed"
-            ),
-        ));
-    }
-    if let Some(init) = &options.alpha_init {
-        if init.len() != 1 && init.len() != dataset.n_genes() {
-            return Err(Error::argument(
-                "alphaInit",
-                "must have one value, or one a gene",
-            ));
-        }
-    }
-    let mut irls = IrlsOptions::new(p);
-    irls.min_mu = FIT_MIN_MU;
-    let may_be_linear = model.rows.n_rows() == p && dataset.weights.is_none();
-    let estimator = Estimator {
-        design: &model.rows,
-        least_squares: model.rows.least_squares(),
-        options,
-        irls,
-        intercept: model.matrix.intercept(),
-        linear: options.linear_mu.unwrap_or(may_be_linear) && dataset.weights.is_none(),
-        mean_inverse: mean_inverse_factor(dataset, &moments.all_zero),
-        max_disp: max_dispersion(m),
-    };
+    let (p, estimator) = (
+        model.rows.n_columns(),
+        Estimator::new(dataset, model, moments, options)?,
+    );
     let n = dataset.n_genes();
     let mut out = GeneWise {
         dispersion: Vec::with_capacity(n),
@@ -164,14 +164,7 @@ pub(super) fn gene_wise(
         ctx,
         "gene-wise dispersion estimates",
         dataset,
-        || Scratch {
-            reader: GeneReader::new(dataset),
-            nb: NbWorkspace::new(&model.rows),
-            profile: ProfileWorkspace::new(&model.rows),
-            by_row: vec![0.0; model.rows.n_rows()],
-            beta: vec![0.0; p],
-            mu: vec![0.0; m],
-        },
+        || Scratch::new(dataset, model),
         |scratch, range| {
             let mut part = (Vec::new(), Vec::new(), Vec::with_capacity(range.len() * p));
             for gene in range {
@@ -198,18 +191,54 @@ pub(super) fn gene_wise(
     Ok(out)
 }
 
-impl Estimator<'_> {
+impl<'a> Estimator<'a> {
+    /// Checks the options and the design.
+    pub fn new(
+        dataset: &DeseqDataset,
+        model: &'a Model,
+        moments: &BaseMoments,
+        options: &'a DispersionOptions,
+    ) -> Result<Self> {
+        let (m, p) = (dataset.n_samples(), model.rows.n_columns());
+        if m == p {
+            return Err(Error::argument(
+                "design",
+                format!(
+                    "has {p} coefficients for {m} samples, which leaves nothing to estimate dispersions from; \
+                     a design with fewer coefficients or more samples is needed"
+                ),
+            ));
+        }
+        if let Some(init) = &options.alpha_init {
+            if init.len() != 1 && init.len() != dataset.n_genes() {
+                return Err(Error::argument(
+                    "alphaInit",
+                    "must have one value, or one a gene",
+                ));
+            }
+        }
+        let mut irls = IrlsOptions::new(p);
+        irls.min_mu = FIT_MIN_MU;
+        let may_be_linear = model.rows.n_rows() == p && dataset.weights.is_none();
+        Ok(Estimator {
+            design: &model.rows,
+            least_squares: model.rows.least_squares(),
+            options,
+            irls,
+            intercept: model.matrix.intercept(),
+            linear: options.linear_mu.unwrap_or(may_be_linear) && dataset.weights.is_none(),
+            mean_inverse: mean_inverse_factor(dataset, &moments.all_zero),
+            max_disp: max_dispersion(m),
+        })
+    }
+
     /// Dispersion and iterations of a gene; the coefficients of its means stay in the scratch.
     fn gene(&self, scratch: &mut Scratch<'_>, gene: usize, moments: &BaseMoments) -> (f64, f64) {
         let options = self.options;
         scratch.reader.read(gene);
         scratch.reader.floor_weights(LEAST_WEIGHT);
         scratch.reader.fill_table();
-        let start = match &options.alpha_init {
-            Some(init) => init[if init.len() == 1 { 0 } else { gene }],
-            None => self.rough(scratch, moments.mean[gene], moments.variance[gene]),
-        }
-        .clamp(options.min_disp, self.max_disp);
+        let start = self.start(scratch, gene, moments);
         let search = search_options(options);
         let (mut alpha, mut last) = (start, None);
         for _ in 0..options.n_iterations {
@@ -240,7 +269,16 @@ impl Estimator<'_> {
         )
     }
 
-    /// Start: the smaller of an estimate from squared residuals and one from the moments.
+    /// The dispersion that the estimate of a gene that was read starts from.
+    pub fn start(&self, scratch: &mut Scratch<'_>, gene: usize, moments: &BaseMoments) -> f64 {
+        match &self.options.alpha_init {
+            Some(init) => init[if init.len() == 1 { 0 } else { gene }],
+            None => self.rough(scratch, moments.mean[gene], moments.variance[gene]),
+        }
+        .clamp(self.options.min_disp, self.max_disp)
+    }
+
+    /// The smaller of an estimate from squared residuals and one from the moments.
     fn rough(&self, scratch: &mut Scratch<'_>, mean: f64, variance: f64) -> f64 {
         let (m, p) = (self.design.n_samples(), self.design.n_columns());
         self.linear_fit(scratch);
@@ -260,7 +298,7 @@ impl Estimator<'_> {
     }
 
     /// Least squares of the normalised counts; coefficients in `beta`.
-    fn linear_fit(&self, scratch: &mut Scratch<'_>) {
+    pub fn linear_fit(&self, scratch: &mut Scratch<'_>) {
         self.design
             .sum_by_row(&scratch.reader.normalized, &mut scratch.by_row);
         match &self.least_squares {
@@ -273,16 +311,19 @@ impl Estimator<'_> {
         if self.linear {
             self.linear_fit(scratch);
         } else {
-            let gene = scratch.reader.gene(alpha);
-            fit_gene(
-                self.design,
-                &gene,
-                &self.irls,
-                self.intercept,
-                &mut scratch.nb,
-            );
+            let (gene, ws) = (scratch.reader.gene(alpha), &mut scratch.nb);
+            if self.options.mode == Mode::Fast {
+                fit_means_quickly(self.design, &gene, &self.irls, self.intercept, ws);
+            } else {
+                fit_gene(self.design, &gene, &self.irls, self.intercept, ws);
+            }
             scratch.beta.copy_from_slice(&scratch.nb.beta);
         }
+        self.write_means(scratch);
+    }
+
+    /// The floored means of the coefficients of the scratch.
+    pub fn write_means(&self, scratch: &mut Scratch<'_>) {
         let means = FittedMeans {
             coefficients: std::mem::take(&mut scratch.beta),
             linear: self.linear,
@@ -300,17 +341,35 @@ impl Estimator<'_> {
 
     fn search(&self, scratch: &mut Scratch<'_>, start: f64, search: &SearchOptions) -> LineSearch {
         let mut profile = self.profile(scratch);
+        if self.options.mode == Mode::Fast && start >= QUICK_FROM {
+            let options = NewtonOptions {
+                low: QUICK_FROM,
+                high: HIGHEST,
+                last_step: QUICK_LAST_STEP,
+                max_iterations: search.max_iterations.min(QUICK_ITERATIONS),
+            };
+            let found = newton_search(&mut profile, start, &options);
+            if found.converged {
+                return LineSearch {
+                    log_alpha: found.log_alpha,
+                    // A start at the maximum is no failure, which 1 would mean.
+                    iterations: found.iterations.max(2),
+                    initial: found.initial,
+                    last: found.last,
+                };
+            }
+        }
         line_search(&mut profile, start, search)
     }
 
-    fn grid(&self, scratch: &mut Scratch<'_>) -> f64 {
+    pub fn grid(&self, scratch: &mut Scratch<'_>) -> f64 {
         grid_search(
             &mut self.profile(scratch),
             search_grid(self.design.n_samples()),
         )
     }
 
-    fn profile<'s>(&'s self, scratch: &'s mut Scratch<'_>) -> DispersionProfile<'s> {
+    pub fn profile<'s>(&'s self, scratch: &'s mut Scratch<'_>) -> DispersionProfile<'s> {
         let (reader, profile) = (&mut scratch.reader, &mut scratch.profile);
         let (counts, weights, table) = reader.parts();
         DispersionProfile::new(

@@ -127,8 +127,8 @@ pub struct Shrunken {
 /// Shrinks the effects of `base` (results for the same target; made when absent).
 ///
 /// # Errors
-/// `InvalidArgument` for analyses with a prior on coefficients, for targets that a method cannot
-/// take, and for options that do not fit.
+/// `InvalidArgument` for analyses with a prior on coefficients or without standard errors, for targets
+/// that a method cannot take, and for options that do not fit.
 pub fn lfc_shrink(
     ctx: &Context,
     dataset: &DeseqDataset,
@@ -170,6 +170,13 @@ pub fn lfc_shrink(
                 base.genes.len(),
                 dataset.n_genes()
             ),
+        ));
+    }
+    if base.lfc_se.iter().all(|se| se.is_nan()) {
+        return Err(Error::argument(
+            "res",
+            "has no standard errors, which tests of fitType = \"glmGamPoi\" do not give; shrink the effects of \
+             another test",
         ));
     }
     match options.kind {

@@ -1,10 +1,10 @@
 //! Likelihood-ratio tests of a full against a reduced design.
 //!
 //! # Cost
-//! Two fits a gene.
+//! Two fits a gene, for the F test of quasi-likelihood dispersions as well.
 //!
 //! # Source
-//! DESeq2 1.38, `nbinomLRT`.
+//! DESeq2 1.38, `nbinomLRT`; glmGamPoi 1.10, `test_de`.
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -12,15 +12,17 @@ use crate::stats::special::chi_squared_upper_tail;
 
 use super::dataset::{DeseqDataset, Design};
 use super::dispersions::Dispersions;
+use super::fits::Fits;
 use super::moments::Model;
 use super::options::TestOptions;
+use super::quasi;
 use super::wald::{LrtColumns, MatrixType, TestFit, assemble, fit_plan, note_unconverged};
 
 /// Tests `full` (the design of the data set when absent) against `reduced`.
 ///
 /// # Errors
 /// `InvalidArgument` when the designs are not nested, are of different kinds, or a prior is asked
-/// for.
+/// for; `State` for an F test without quasi-likelihood dispersions.
 pub fn likelihood_ratio_test(
     ctx: &Context,
     dataset: &DeseqDataset,
@@ -65,31 +67,19 @@ pub fn likelihood_ratio_test(
             ),
         ));
     }
-    let fits = fit_plan(dataset, dispersions, &full_model, options, true).run(
-        ctx,
-        "fitting full model",
-        dataset,
-    )?;
-    note_unconverged(ctx, dispersions, &fits)?;
-    let smaller = fit_plan(dataset, dispersions, &reduced_model, options, false).run(
-        ctx,
-        "fitting reduced model",
-        dataset,
-    )?;
-    let statistic: Vec<f64> = fits
-        .ln_likelihood
-        .iter()
-        .zip(&smaller.ln_likelihood)
-        .map(|(full, reduced)| 2.0 * (full - reduced))
-        .collect();
-    let df = (p - q) as f64;
+    let models = (&full_model, &reduced_model);
+    let (fits, statistic, pvalue, reduced_converged) = if options.quasi_likelihood {
+        let keep = options.keep_assays;
+        let tested = quasi::test(ctx, dataset, dispersions, models, keep)?;
+        let converged = tested.fits.converged.clone();
+        (tested.fits, tested.statistic, tested.pvalue, converged)
+    } else {
+        by_likelihood(ctx, dataset, dispersions, models, options)?
+    };
     let columns = LrtColumns {
-        pvalue: statistic
-            .iter()
-            .map(|&s| chi_squared_upper_tail(s, df))
-            .collect(),
         statistic,
-        reduced_converged: smaller.converged,
+        pvalue,
+        reduced_converged,
         description: format!("'{}' vs '{}'", shown(full), shown(reduced)),
     };
     let kind = match full {
@@ -99,6 +89,32 @@ pub fn likelihood_ratio_test(
     let mut fit = assemble(full_model.matrix, kind, fits, options);
     fit.lrt = Some(columns);
     Ok(fit)
+}
+
+/// The fits of the full model, statistics, p-values, and whether the reduced model converged.
+type Tested = (Fits, Vec<f64>, Vec<f64>, Vec<bool>);
+
+/// Twice the difference of the log-likelihoods, and its chi-squared test.
+fn by_likelihood(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    dispersions: &Dispersions,
+    (full, reduced): (&Model, &Model),
+    options: &TestOptions,
+) -> Result<Tested> {
+    let plan = fit_plan(dataset, dispersions, full, options, true);
+    let fits = plan.run(ctx, "fitting full model", dataset)?;
+    note_unconverged(ctx, dispersions, &fits)?;
+    let plan = fit_plan(dataset, dispersions, reduced, options, false);
+    let smaller = plan.run(ctx, "fitting reduced model", dataset)?;
+    let both = fits.ln_likelihood.iter().zip(&smaller.ln_likelihood);
+    let statistic: Vec<f64> = both.map(|(full, reduced)| 2.0 * (full - reduced)).collect();
+    let df = (full.matrix.n_columns() - reduced.matrix.n_columns()) as f64;
+    let pvalue = statistic
+        .iter()
+        .map(|&s| chi_squared_upper_tail(s, df))
+        .collect();
+    Ok((fits, statistic, pvalue, smaller.converged))
 }
 
 fn shown(design: &Design) -> String {

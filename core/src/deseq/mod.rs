@@ -32,12 +32,14 @@ mod notes;
 mod options;
 mod pipeline;
 mod plots;
+mod quasi;
 mod replace;
 mod restore;
 mod results;
 mod rlog;
 mod size_factors;
 mod summary;
+mod unmix;
 mod vst;
 mod wald;
 
@@ -53,6 +55,7 @@ pub use normalized::{collapse_replicates, fpkm, fpm, norm_transform, normalized_
 pub use options::{Compat, DispersionOptions, Mode, PriorMethod, TestOptions};
 pub use pipeline::{Analysis, DeseqOptions, TestKind, deseq};
 pub use plots::{SamplePca, dispersion_data, gene_counts, ma_data, sample_pca, sparsity_data};
+pub use quasi::QuasiLikelihood;
 pub use replace::Replacement;
 pub use restore::{KnownDispersions, KnownFit};
 pub use results::{
@@ -62,12 +65,6 @@ pub use results::{
 pub use rlog::{Rlog, RlogPrior, rlog};
 pub use size_factors::{Location, SizeFactorOptions, SizeFactorType, estimate_size_factors};
 pub use summary::summary;
+pub use unmix::{UnmixInput, UnmixScale, Unmixed, unmix};
 pub use vst::{TransformOptions, Transformed, variance_stabilizing_transformation, vst};
 pub use wald::{LrtColumns, MatrixType, MleColumns, TestFit, cooks_cutoff, wald_test};
-
-use crate::error::{Error, ErrorKind};
-
-/// The error of something that is understood but not there yet.
-fn not_built(what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("{what} is not built yet"))
-}

@@ -11,7 +11,9 @@ pub enum Mode {
     /// The reference's iteration paths, where results depend on them.
     #[default]
     Exact,
-    /// The same objectives by the quickest safe optimiser.
+    /// The same objectives by the quickest safe optimiser: Newton's method for dispersions, no path of
+    /// iterations for coefficients. Dispersions differ by less than 1 %, as the reference's stop short of
+    /// their maximum.
     Fast,
 }
 
@@ -85,7 +87,7 @@ pub struct DispersionOptions {
     pub outlier_sd: f64,
     /// Variance of the prior; estimated when absent.
     pub prior_variance: Option<f64>,
-    /// Exact or fast. Default exact; fast is not built yet.
+    /// Exact or fast. Default exact.
     pub mode: Mode,
 }
 
@@ -121,9 +123,6 @@ impl DispersionOptions {
         positive("minmu", self.min_mu())?;
         if let Some(variance) = self.prior_variance {
             positive("dispPriorVar", variance)?;
-        }
-        if self.mode == Mode::Fast {
-            return Err(super::not_built("mode = \"fast\""));
         }
         if self.max_iterations == 0 || self.n_iterations == 0 {
             return Err(Error::argument("maxit", "must be at least 1"));
@@ -182,6 +181,11 @@ pub struct TestOptions {
     pub min_replicates_for_replace: usize,
     /// Whether fitted means, leverages and Cook's distances of all counts are kept.
     pub keep_assays: bool,
+    /// Whether a likelihood-ratio test is the F test of quasi-likelihood dispersions, which
+    /// `fitType = "glmGamPoi"` estimates. Default false; [`super::deseq`] decides by the trend.
+    pub quasi_likelihood: bool,
+    /// Exact or fast. Default exact.
+    pub mode: Mode,
 }
 
 /// How the variance of the prior of coefficients is estimated.
@@ -210,6 +214,8 @@ impl Default for TestOptions {
             upper_quantile: 0.05,
             min_replicates_for_replace: 7,
             keep_assays: false,
+            quasi_likelihood: false,
+            mode: Mode::Exact,
         }
     }
 }

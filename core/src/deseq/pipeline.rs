@@ -41,7 +41,7 @@ pub struct DeseqOptions {
     pub reduced: Option<Design>,
     /// Size factors.
     pub size_factors: SizeFactorOptions,
-    /// Dispersions.
+    /// Dispersions; their mode is that of the test as well.
     pub dispersions: DispersionOptions,
     /// The test.
     pub fit: TestOptions,
@@ -81,25 +81,24 @@ pub fn deseq(
     let dispersions =
         estimate_dispersions(ctx, dataset, options.full.as_ref(), &options.dispersions)?;
     message(ctx, "fitting model and testing")?;
+    let with_mode = TestOptions {
+        quasi_likelihood: options.dispersions.fit_type == FitType::GlmGamPoi,
+        mode: options.dispersions.mode,
+        ..options.fit.clone()
+    };
     let fit = match (&options.test, &options.reduced) {
         (TestKind::Wald, _) => wald_test(
             ctx,
             dataset,
             &dispersions,
             options.full.as_ref(),
-            &options.fit,
+            &with_mode,
         )?,
         (TestKind::Lrt, reduced) => {
             let reduced = reduced.as_ref().expect("checked before");
             let full = options.full.clone().map(Design::Matrix);
-            likelihood_ratio_test(
-                ctx,
-                dataset,
-                &dispersions,
-                full.as_ref(),
-                reduced,
-                &options.fit,
-            )?
+            let full = full.as_ref();
+            likelihood_ratio_test(ctx, dataset, &dispersions, full, reduced, &with_mode)?
         }
     };
     let mut analysis = Analysis {
@@ -127,6 +126,13 @@ fn check(ctx: &Context, dataset: &DeseqDataset, options: &DeseqOptions) -> Resul
             return Err(Error::argument("reduced", "is for test = \"LRT\" only"));
         }
         _ => {}
+    }
+    if options.dispersions.fit_type == FitType::GlmGamPoi && options.test == TestKind::Wald {
+        warning(
+            ctx,
+            "dispersions of fitType='glmGamPoi' are made for test='LRT'; Wald tests take no account of how \
+             uncertain they are",
+        )?;
     }
     if options.full.is_some() {
         message(ctx, "using supplied model matrix")?;

@@ -61,6 +61,7 @@ impl Refit {
                 beta_prior: options.fit.beta_prior,
                 standard_matrix: options.fit.standard_matrix,
                 min_replicates_for_replace: options.fit.min_replicates_for_replace,
+                mode: options.dispersions.mode,
                 ..TestOptions::default()
             },
         }

@@ -14,6 +14,7 @@ use super::dataset::DeseqDataset;
 use super::dispersions::Dispersions;
 use super::gene_wise::FittedMeans;
 use super::moments::BaseMoments;
+use super::quasi::QuasiLikelihood;
 use super::wald::{LrtColumns, MatrixType, MleColumns, TestFit};
 
 /// Dispersions that were estimated before; NaN where a gene was not fitted.
@@ -43,6 +44,8 @@ pub struct KnownDispersions {
     pub prior_var: f64,
     /// The model matrix of the estimates.
     pub model_matrix: ModelMatrix,
+    /// Quasi-likelihood dispersions.
+    pub quasi: Option<QuasiLikelihood>,
 }
 
 /// A fit and its test from before; NaN where a gene was not fitted.
@@ -99,6 +102,18 @@ impl KnownDispersions {
     /// `InvalidArgument` when a column is not one of this data set.
     pub fn restore(self, dataset: &DeseqDataset) -> Result<Dispersions> {
         let n = dataset.n_genes();
+        if let Some(quasi) = &self.quasi {
+            sized("qlDispMLE", quasi.mle.len(), n)?;
+            sized("qlDispFit", quasi.fit.len(), n)?;
+            sized("qlDispMAP", quasi.map.len(), n)?;
+            sized("dispFitQLCorrected", quasi.fit_corrected.len(), n)?;
+            if !(quasi.prior_df > 0.0) {
+                return Err(Error::argument(
+                    "ql_df0",
+                    format!("{}; must be positive", quasi.prior_df),
+                ));
+            }
+        }
         for (name, values) in [
             ("baseMean", &self.moments.mean),
             ("baseVar", &self.moments.variance),
@@ -136,6 +151,7 @@ impl KnownDispersions {
             var_log_disp_ests: self.var_log_disp_ests,
             prior_var: self.prior_var,
             model_matrix: self.model_matrix,
+            quasi: self.quasi,
             // Only the estimation itself goes on from the fitted means.
             means: FittedMeans {
                 coefficients: Vec::new(),

@@ -81,7 +81,9 @@ pub(super) fn transform_matrix(dataset: &DeseqDataset, blind: bool) -> Result<Mo
     }
 }
 
-/// Transforms all counts; the trend is estimated from all genes unless one is given.
+/// Transforms all counts; the trend is estimated from all genes unless one is given. A trend of one's
+/// own is [`Trend::Tabulated`] at `sinh(t i / 999)`, `i` from 1 to 999, where `t` is `asinh` of the
+/// largest normalised count: the transformation needs it there.
 ///
 /// # Errors
 /// Those of the dispersion estimates; `InvalidArgument` for a trend that cannot be inverted.
@@ -188,7 +190,9 @@ pub(super) fn base_means(ctx: &Context, dataset: &DeseqDataset) -> Result<Vec<f6
 fn transform(ctx: &Context, dataset: &DeseqDataset, trend: &Trend) -> Result<Transformed> {
     let ln2 = std::f64::consts::LN_2;
     let numeric = match trend {
-        Trend::Local(_) | Trend::Constant(_) => Some(LocalTransform::new(ctx, dataset, trend)?),
+        Trend::Local(_) | Trend::Constant(_) | Trend::Tabulated(_) => {
+            Some(LocalTransform::new(ctx, dataset, trend)?)
+        }
         Trend::RunningMedian(_) => {
             return Err(Error::argument(
                 "fitType",

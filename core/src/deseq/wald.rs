@@ -14,10 +14,10 @@ use crate::stats::special::{f_quantile, normal_upper_tail, t_upper_tail};
 
 use super::dataset::{DeseqDataset, Design};
 use super::dispersions::Dispersions;
-use super::fits::{Assays, CooksPlan, FitPlan, Fits};
+use super::fits::{Assays, CooksPlan, FitPlan, Fits, Quick};
 use super::moments::Model;
 use super::notes::{message, warning};
-use super::options::TestOptions;
+use super::options::{Mode, TestOptions};
 
 /// Which kind of model matrix coefficients belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -198,6 +198,9 @@ pub(super) fn fit_plan<'a>(
         irls,
         cooks,
         keep_assays: options.keep_assays && dataset.n_samples() == m,
+        quick: (options.mode == Mode::Fast).then(|| Quick {
+            first: dispersions.log_means_of(model),
+        }),
     }
 }
 

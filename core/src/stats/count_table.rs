@@ -6,6 +6,7 @@
 use super::nb::sum_in_lanes;
 use super::special::{
     HALF_LN_TWO_PI, STIRLING_FROM, digamma_rest, ln_gamma, ln_gamma_and_digamma, stirling_rest,
+    trigamma, trigamma_series,
 };
 use super::vector_math::{ln, ln_1p};
 
@@ -102,6 +103,24 @@ impl CountTable {
         (sum_in_lanes(one), sum_in_lanes(other))
     }
 
+    /// `sum n [trigamma(K+x) - trigamma(x)]`.
+    #[inline(always)]
+    pub fn second(&mut self, x: f64) -> f64 {
+        let trigamma_x = trigamma(x);
+        let n = self.values.len();
+        let mut small = 0;
+        while small < n && self.values[small] + x < STIRLING_FROM {
+            let y = self.values[small] + x;
+            self.one[small] = self.times[small] * (trigamma(y) - trigamma_x);
+            small += 1;
+        }
+        let (values, times) = (&self.values[small..], &self.times[small..]);
+        for (out, (k, n)) in self.one[small..n].iter_mut().zip(values.iter().zip(times)) {
+            *out = n * (trigamma_series(1.0 / (k + x)) - trigamma_x);
+        }
+        sum_in_lanes(&self.one[..n])
+    }
+
     /// `sum n [ln Gamma(K+x) - ln Gamma(x) - ln K! + K ln alpha]`, `x = 1/alpha`.
     #[inline(always)]
     pub fn constant(&mut self, alpha: f64) -> f64 {
@@ -180,6 +199,17 @@ mod tests {
                 assert!(
                     (constant - wanted).abs() < 1e-11 * (1.0 + logs.abs()),
                     "{x}: {constant} {wanted}"
+                );
+                let second = |k: f64| {
+                    (0..k as u32)
+                        .map(|i| -(x + f64::from(i)).powi(-2))
+                        .sum::<f64>()
+                };
+                let want: f64 = (0..8).map(|j| w(j) * second(counts[j])).sum();
+                let got = table.second(x);
+                assert!(
+                    (got - want).abs() < 1e-12 * want.abs() + 1e-15,
+                    "{x}: {got} {want}"
                 );
             }
         }

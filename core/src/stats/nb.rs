@@ -127,6 +127,19 @@ pub fn dispersion_terms(
     }
 }
 
+/// Terms of the second derivative by `x = 1/alpha` that couple counts and means, one a sample,
+/// without trigamma functions of counts.
+#[inline(always)]
+pub fn second_terms(counts: &[f64], mu: &[f64], x: f64, out: &mut [f64]) {
+    let n = counts.len();
+    let (mu, out) = (&mu[..n], &mut out[..n]);
+    let inverse_x = 1.0 / x;
+    for j in 0..n {
+        let inverse = 1.0 / (x + mu[j]);
+        out[j] = inverse * (mu[j] * inverse_x + (counts[j] - mu[j]) * inverse);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,12 +82,23 @@ pub fn trigamma(x: f64) -> f64 {
         sum += 1.0 / (x * x);
         x += 1.0;
     }
-    let (inverse, z) = (1.0 / x, 1.0 / (x * x));
-    sum + inverse
+    sum + trigamma_series(1.0 / x)
+}
+
+/// `trigamma(y)` for `y >= 8`, from `1 / y`; from `y = 15` to the last bits, below to 1e-14.
+#[inline(always)]
+pub fn trigamma_series(inverse: f64) -> f64 {
+    let z = inverse * inverse;
+    inverse
         * (1.0
             + inverse * 0.5
             + z * (1.0 / 6.0
-                - z * (1.0 / 30.0 - z * (1.0 / 42.0 - z * (1.0 / 30.0 - z * (5.0 / 66.0))))))
+                - z * (1.0 / 30.0
+                    - z * (1.0 / 42.0
+                        - z * (1.0 / 30.0
+                            - z * (5.0 / 66.0
+                                - z * (691.0 / 2730.0
+                                    - z * (7.0 / 6.0 - z * (3617.0 / 510.0)))))))))
 }
 
 /// Density of the standard normal distribution.

@@ -66,6 +66,9 @@ pub struct CellArgs {
     /// The layer with the counts [default: X]
     #[arg(long, value_name = "NAME", requires = "by")]
     pub layer: Option<String>,
+    /// The counts are in raw/X
+    #[arg(long, requires = "by", conflicts_with = "layer")]
+    pub use_raw: bool,
 }
 
 /// How the sample table is understood.
@@ -94,7 +97,7 @@ pub struct ModelArgs {
     /// Reduced design of --test LRT
     #[arg(long, value_name = "FORMULA")]
     pub reduced: Option<String>,
-    /// Trend of the dispersions: parametric, local or mean (glmGamPoi is not built yet)
+    /// Trend of the dispersions: parametric, local, mean, or glmGamPoi (quasi-likelihood, with --test LRT)
     #[arg(long, value_name = "TYPE", default_value = "parametric")]
     pub fit_type: String,
     /// Size factors: ratio, poscounts or iterate

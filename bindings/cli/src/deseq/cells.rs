@@ -6,7 +6,7 @@ use cytosol::data::h5ad::H5adFile;
 use cytosol::data::{Categorical, Column, Table};
 use cytosol::deseq::{Counts, StridedView};
 use cytosol::error::name_some;
-use cytosol::preprocess::file::aggregate_file;
+use cytosol::preprocess::file::{MatrixChoice, aggregate_file};
 use cytosol::preprocess::{AggregateOptions, CellGroups};
 use cytosol::{Context, Error, Result};
 
@@ -20,10 +20,12 @@ use super::input::SHOWN;
 /// Those of reading; `InvalidData` for a sum that is no count; `InvalidArgument` when no sample is left.
 pub fn pseudobulk(ctx: &Context, args: &DeseqArgs) -> Result<(Read, Table)> {
     let (by, min) = (&args.cells.by, args.cells.min_cells);
-    let layer = args.cells.layer.as_deref();
-    let genes = H5adFile::open(&args.counts)?.index("var")?;
+    let mut matrix = MatrixChoice::layer(args.cells.layer.clone());
+    matrix.use_raw = args.cells.use_raw;
+    let var = if matrix.use_raw { "raw/var" } else { "var" };
+    let genes = H5adFile::open(&args.counts)?.index(var)?;
     let asked = AggregateOptions::default();
-    let (groups, sums) = aggregate_file(ctx, &args.counts, None, by, layer, &asked)?;
+    let (groups, sums) = aggregate_file(ctx, &args.counts, None, by, &matrix, &asked)?;
     let kept: Vec<usize> = (0..groups.names.len())
         .filter(|&group| groups.sizes[group] >= min)
         .collect();

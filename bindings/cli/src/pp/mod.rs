@@ -249,8 +249,8 @@ fn statistics(ctx: &Context, command: &PpCommand, input: &Path) -> Result<Said> 
                 .collect::<Result<_>>()?;
             options.dof = a.dof;
             let out = needed_output(&a.common, &a.output)?;
-            let layer = a.layer.as_deref();
-            let (groups, _) = aggregate_file(ctx, input, Some(&out), &a.by, layer, &options)?;
+            let matrix = MatrixChoice::layer(a.layer.clone());
+            let (groups, _) = aggregate_file(ctx, input, Some(&out), &a.by, &matrix, &options)?;
             Ok(json!({
                 "n_groups": groups.names.len(),
                 "n_cells_without_label": groups.n_missing,

@@ -299,6 +299,7 @@ fn what_does_not_go_together_is_said() {
             "no sample has 9 cells",
         ),
         (&["cells.h5ad"], and(&["--layer", "raw"]), "raw"),
+        (&["cells.h5ad"], and(&["--use-raw"]), "raw"),
         (
             &["cells.h5ad"],
             and(&["--estimated"]),

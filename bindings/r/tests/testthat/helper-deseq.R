@@ -29,12 +29,12 @@ deseq_fit <- function() {
 }
 
 # The workflow run by a package in a process of its own: both define classes of the same names.
-run_workflow <- function(package, input) {
+run_workflow <- function(package, input, script = "workflow-deseq.R") {
   files <- tempfile(c("in", "out"), fileext = ".rds")
   saveRDS(input, files[1])
   libs <- paste(.libPaths(), collapse = .Platform$path.sep)
   said <- suppressWarnings(system2(file.path(R.home("bin"), "Rscript"),
-                                   c(testthat::test_path("workflow-deseq.R"), package, files),
+                                   c(testthat::test_path(script), package, files),
                                    env = paste0("R_LIBS=", libs), stdout = TRUE, stderr = TRUE))
   if (!file.exists(files[2])) stop("the workflow of ", package, " failed: ", paste(tail(said, 5), collapse = "\n"))
   readRDS(files[2])

@@ -9,28 +9,34 @@ use crate::context::Context;
 use crate::data::h5ad::H5adFile;
 use crate::data::write::Numbers;
 use crate::data::{Column, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::super::aggregate::{AggregateOptions, Aggregated, CellGroups, aggregate};
 use super::{MatrixChoice, Output, spool_folder};
 
-/// Aggregates the cells of a file by columns of `obs`.
+/// Aggregates the cells of a file (`X`, a layer or, without an output, `raw/X`) by columns of `obs`.
 ///
 /// The output has one row a group, the key columns and `n_obs_aggregated` in `obs`, the genes of the
 /// input, and one dense layer of 64-bit floats for each function.
 ///
 /// # Errors
-/// As [`aggregate`]; `NotFound` for a column; `Io`. The target is then as it was.
+/// As [`aggregate`]; `NotFound` for a column; `InvalidArgument` for an output of raw; `Io`. The target is then as it was.
 pub fn aggregate_file(
     ctx: &Context,
     input: &Path,
     output: Option<&Output>,
     by: &[String],
-    layer: Option<&str>,
+    matrix: &MatrixChoice,
     options: &AggregateOptions,
 ) -> Result<(CellGroups, Aggregated)> {
+    if output.is_some() && matrix.use_raw {
+        return Err(Error::argument(
+            "use_raw",
+            "the output has the genes of X, raw may have others; give no output",
+        ));
+    }
     let file = H5adFile::open(input)?;
-    let name = MatrixChoice::layer(layer.map(str::to_owned)).member()?;
+    let name = matrix.member()?;
     let columns = by
         .iter()
         .map(|name| file.categories(name).map_err(|e| e.with_argument("by")))

@@ -15,7 +15,7 @@ use pulp::Arch;
 use crate::linalg::small::cholesky_in_place;
 use crate::stats::count_table::CountTable;
 use crate::stats::glm::DesignRows;
-use crate::stats::nb::{dispersion_terms, sum_in_lanes};
+use crate::stats::nb::{dispersion_terms, second_terms, sum_in_lanes};
 use crate::stats::special::STIRLING_FROM;
 
 /// A normal prior of the log dispersion.
@@ -27,6 +27,17 @@ pub struct LogPrior {
     pub variance: f64,
 }
 
+/// A log-posterior at one place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Curved {
+    /// Value.
+    pub value: f64,
+    /// Derivative by ln alpha.
+    pub slope: f64,
+    /// Second derivative by ln alpha.
+    pub curvature: f64,
+}
+
 /// Scratch memory of profiles of one design.
 #[derive(Debug)]
 pub struct ProfileWorkspace {
@@ -36,7 +47,9 @@ pub struct ProfileWorkspace {
     weight: Vec<f64>,
     row_weight: Vec<f64>,
     row_square: Vec<f64>,
+    row_cube: Vec<f64>,
     gram: Vec<f64>,
+    squares: Vec<f64>,
     column: Vec<f64>,
 }
 
@@ -51,7 +64,9 @@ impl ProfileWorkspace {
             weight: vec![0.0; m],
             row_weight: vec![0.0; r],
             row_square: vec![0.0; r],
+            row_cube: vec![0.0; r],
             gram: vec![0.0; p * p],
+            squares: vec![0.0; p * p],
             column: vec![0.0; p],
         }
     }
@@ -67,6 +82,7 @@ pub struct DispersionProfile<'a> {
     /// Design of the samples that count for the Cox-Reid term, and their means, when not all do.
     part: Option<(DesignRows, Vec<f64>)>,
     adjust: bool,
+    share: f64,
     prior: Option<LogPrior>,
     table: &'a mut CountTable,
     ws: &'a mut ProfileWorkspace,
@@ -95,6 +111,7 @@ impl<'a> DispersionProfile<'a> {
             design,
             part,
             adjust,
+            share: 1.0,
             prior: None,
             table,
             ws,
@@ -108,6 +125,13 @@ impl<'a> DispersionProfile<'a> {
         self
     }
 
+    /// The same with this share of the Cox-Reid term, instead of all of it.
+    #[must_use]
+    pub fn with_share(mut self, share: f64) -> Self {
+        self.share = share;
+        self
+    }
+
     /// Log-posterior and its derivative at `a = ln alpha`.
     pub fn evaluate(&mut self, a: f64) -> (f64, f64) {
         let alpha = libm::exp(a);
@@ -115,9 +139,9 @@ impl<'a> DispersionProfile<'a> {
         let (mut value, slope) = self.likelihood(x);
         let mut derivative = -x * slope;
         if self.adjust {
-            let (determinant, trace) = self.cox_reid(alpha);
-            value -= 0.5 * determinant;
-            derivative -= 0.5 * alpha * trace;
+            let (determinant, trace, _) = self.cox_reid(alpha, false);
+            value -= 0.5 * self.share * determinant;
+            derivative -= 0.5 * self.share * alpha * trace;
         }
         if let Some(prior) = self.prior {
             let distance = a - prior.mean;
@@ -125,6 +149,50 @@ impl<'a> DispersionProfile<'a> {
             derivative -= distance / prior.variance;
         }
         (value, derivative)
+    }
+
+    /// Log-posterior, its derivative and its second derivative at `a = ln alpha`.
+    pub fn curved(&mut self, a: f64) -> Curved {
+        let alpha = libm::exp(a);
+        let x = 1.0 / alpha;
+        let (mut value, by_x) = self.likelihood(x);
+        let mut slope = -x * by_x;
+        let mut curvature = x * (by_x + x * self.second_by_x(x));
+        if self.adjust {
+            let (determinant, trace, second) = self.cox_reid(alpha, true);
+            let half = 0.5 * self.share;
+            value -= half * determinant;
+            slope -= half * alpha * trace;
+            curvature -= half * alpha * (trace + alpha * second);
+        }
+        if let Some(prior) = self.prior {
+            let distance = a - prior.mean;
+            value -= 0.5 * distance * distance / prior.variance;
+            slope -= distance / prior.variance;
+            curvature -= 1.0 / prior.variance;
+        }
+        Curved {
+            value,
+            slope,
+            curvature,
+        }
+    }
+
+    /// Second derivative of the log-likelihood by `x`.
+    fn second_by_x(&mut self, x: f64) -> f64 {
+        let (counts, mu, weights) = (self.counts, self.mu, self.weights);
+        let (arch, value) = (self.ws.arch, &mut self.ws.value[..]);
+        let table = &mut *self.table;
+        arch.dispatch(|| {
+            let of_counts = table.second(x);
+            second_terms(counts, mu, x, value);
+            if let Some(weights) = weights {
+                for (value, w) in value.iter_mut().zip(weights) {
+                    *value *= w;
+                }
+            }
+            sum_in_lanes(value) + of_counts
+        })
     }
 
     /// Log-likelihood and its derivative by `x = 1/alpha`.
@@ -150,8 +218,9 @@ impl<'a> DispersionProfile<'a> {
         })
     }
 
-    /// `ln det B` and `tr(B^-1 dB/dalpha)` for `B = X'WX`.
-    fn cox_reid(&mut self, alpha: f64) -> (f64, f64) {
+    /// `ln det B` for `B = X'WX`, its derivative `tr(B^-1 dB)` by alpha and, where `curved`, its
+    /// second derivative `tr(B^-1 d2B) - tr(B^-1 dB B^-1 dB)`, else 0.
+    fn cox_reid(&mut self, alpha: f64, curved: bool) -> (f64, f64, f64) {
         let ws = &mut *self.ws;
         let design = match &self.part {
             Some((design, mu)) => {
@@ -172,6 +241,14 @@ impl<'a> DispersionProfile<'a> {
             sums[row as usize] += w;
             squares[row as usize] += w * w;
         }
+        let cubes = &mut ws.row_cube[..r];
+        if curved {
+            cubes.fill(0.0);
+            for (&row, w) in design.row_of_sample().iter().zip(weight.iter()) {
+                cubes[row as usize] += w * w * w;
+            }
+        }
+        let mut second = 0.0;
         if let Some(constant) = design.saturated() {
             let mut product = 1.0;
             let (mut logs, mut trace) = (constant, 0.0);
@@ -183,12 +260,17 @@ impl<'a> DispersionProfile<'a> {
                 }
                 trace -= square / sum;
             }
-            return (logs + libm::log(product), trace);
+            if curved {
+                for ((sum, square), cube) in sums.iter().zip(squares.iter()).zip(cubes.iter()) {
+                    second += (2.0 * cube - square * square / sum) / sum;
+                }
+            }
+            return (logs + libm::log(product), trace, second);
         }
         let gram = &mut ws.gram[..p * p];
         design.gram(sums, gram);
         if !cholesky_in_place(gram, p) {
-            return (f64::NAN, f64::NAN);
+            return (f64::NAN, f64::NAN, f64::NAN);
         }
         let diagonal: f64 = (0..p).map(|k| gram[k * p + k]).product();
         let determinant = if diagonal.is_normal() {
@@ -197,14 +279,29 @@ impl<'a> DispersionProfile<'a> {
             (0..p).map(|k| 2.0 * libm::log(gram[k * p + k])).sum()
         };
         let mut trace = 0.0;
+        let column = &mut ws.column[..p];
+        let products = &mut ws.squares[..p * p];
+        products.fill(0.0);
         for (row, square) in squares.iter().enumerate() {
-            trace -= square * solved_length(gram, p, design.row(row), &mut ws.column[..p]);
+            let length = solved_length(gram, p, design.row(row), column);
+            trace -= square * length;
+            if curved {
+                second += 2.0 * cubes[row] * length;
+                for (a, x) in column.iter().enumerate() {
+                    for (out, y) in products[a * p..(a + 1) * p].iter_mut().zip(column.iter()) {
+                        *out += square * x * y;
+                    }
+                }
+            }
         }
-        (determinant, trace)
+        if curved {
+            second -= products.iter().map(|v| v * v).sum::<f64>();
+        }
+        (determinant, trace, second)
     }
 }
 
-/// `x' (U'U)^-1 x`.
+/// `x' (U'U)^-1 x`; `column` becomes `U'^-1 x`.
 #[inline(always)]
 fn solved_length(factor: &[f64], p: usize, x: &[f64], column: &mut [f64]) -> f64 {
     column.copy_from_slice(x);
@@ -212,6 +309,7 @@ fn solved_length(factor: &[f64], p: usize, x: &[f64], column: &mut [f64]) -> f64
     for k in 0..p {
         let value = column[k] / factor[k * p + k];
         length += value * value;
+        column[k] = value;
         for c in k + 1..p {
             column[c] -= value * factor[k * p + c];
         }
@@ -281,6 +379,15 @@ mod tests {
             assert!(
                 (slope - numeric).abs() < 1e-6 * (1.0 + slope.abs()),
                 "{item}: {slope} {numeric}"
+            );
+            profile = profile.with_share(0.9);
+            let at = profile.curved(a);
+            assert_eq!((at.value, at.slope), profile.evaluate(a));
+            let numeric = (profile.evaluate(a + h).1 - profile.evaluate(a - h).1) / (2.0 * h);
+            assert!(
+                (at.curvature - numeric).abs() < 1e-6 * (1.0 + at.curvature.abs()),
+                "{item}: {} {numeric}",
+                at.curvature
             );
         }
     }

@@ -81,6 +81,8 @@ pub enum Trend {
     Mean(f64),
     /// Running median by mean.
     RunningMedian(RunningMedian),
+    /// A function of the host's own, known at some means and looked up at the nearest.
+    Tabulated(RunningMedian),
 }
 
 impl Trend {
@@ -90,12 +92,13 @@ impl Trend {
             Trend::Parametric(c) => c.asymptotic + c.extra_poisson / mean,
             Trend::Local(fit) => libm::exp(fit.value(libm::log(mean))),
             Trend::Constant(value) | Trend::Mean(value) => *value,
-            Trend::RunningMedian(fit) => fit.value(mean),
+            Trend::RunningMedian(fit) | Trend::Tabulated(fit) => fit.value(mean),
         }
     }
 
     /// The trend in numbers, for hosts that keep it: its kind (0 parametric, 1 local, 2 constant,
-    /// 3 mean, 4 running median), then what the kind is made of.
+    /// 3 mean, 4 running median, 5 tabulated), then what the kind is made of; of a tabulated one mean
+    /// and dispersion in turn, by ascending mean.
     pub fn to_numbers(&self) -> Vec<f64> {
         let (kind, parts) = match self {
             Trend::Parametric(c) => (0.0, vec![c.asymptotic, c.extra_poisson]),
@@ -103,6 +106,7 @@ impl Trend {
             Trend::Constant(value) => (2.0, vec![*value]),
             Trend::Mean(value) => (3.0, vec![*value]),
             Trend::RunningMedian(fit) => (4.0, fit.to_numbers()),
+            Trend::Tabulated(fit) => (5.0, fit.to_numbers()),
         };
         std::iter::once(kind).chain(parts).collect()
     }
@@ -121,6 +125,7 @@ impl Trend {
             [2.0, value] => Some(Trend::Constant(*value)),
             [3.0, value] => Some(Trend::Mean(*value)),
             [4.0, parts @ ..] => RunningMedian::from_numbers(parts).map(Trend::RunningMedian),
+            [5.0, parts @ ..] => RunningMedian::from_numbers(parts).map(Trend::Tabulated),
             _ => None,
         };
         trend.ok_or_else(|| Error::argument("trend", "the numbers are not those of a trend"))
@@ -130,7 +135,7 @@ impl Trend {
     pub fn fit_type(&self) -> FitType {
         match self {
             Trend::Parametric(_) => FitType::Parametric,
-            Trend::Local(_) | Trend::Constant(_) => FitType::Local,
+            Trend::Local(_) | Trend::Constant(_) | Trend::Tabulated(_) => FitType::Local,
             Trend::Mean(_) => FitType::Mean,
             Trend::RunningMedian(_) => FitType::GlmGamPoi,
         }

@@ -12,6 +12,10 @@
 //! # Source
 //! DESeq2 1.38 and 1.44, `nbinomWaldTest`: start values, floor of the mean, stopping rule.
 
+mod quick;
+
+pub use quick::{fit_gene_quickly, fit_means_quickly};
+
 use pulp::Arch;
 
 use crate::linalg::qr;

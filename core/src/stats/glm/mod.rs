@@ -9,6 +9,7 @@ mod box_newton;
 mod design;
 mod design_rows;
 mod formula;
+mod gamma_poisson;
 mod irls;
 mod names;
 
@@ -17,5 +18,9 @@ pub use box_newton::{BoxFit, box_fit};
 pub use design::{ModelMatrix, Values, Variable, expanded_matrix, model_matrix};
 pub use design_rows::{DesignRows, LeastSquares};
 pub use formula::{Formula, Term};
-pub use irls::{GeneFit, IrlsOptions, NbGene, NbWorkspace, covariance_from_mu, fit_gene};
+pub use gamma_poisson::{GammaPoissonFit, GammaPoissonWorkspace, fit_gamma_poisson};
+pub use irls::{
+    GeneFit, IrlsOptions, NbGene, NbWorkspace, covariance_from_mu, fit_gene, fit_gene_quickly,
+    fit_means_quickly,
+};
 pub use names::make_name;

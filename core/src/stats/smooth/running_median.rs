@@ -18,37 +18,21 @@ pub struct RunningMedian {
 impl RunningMedian {
     /// Fits `y` on `x`; the window is `fraction` of the points. `None` without points.
     pub fn fit(x: &[f64], y: &[f64], fraction: f64) -> Option<Self> {
-        let n = x.len();
-        if n == 0 {
-            return None;
-        }
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by(|&a, &b| x[a].total_cmp(&x[b]).then(a.cmp(&b)));
-        let half = ((fraction * n as f64).round_ties_even().max(1.0) / 2.0).floor() as usize;
-        let width = 2 * half + 1;
-        let weights: Vec<f64> = (0..width)
-            .map(|i| match width {
-                1 => 1.0,
-                _ => normal_density(-3.0 + 6.0 * i as f64 / (width - 1) as f64),
-            })
-            .collect();
-        let sorted_y: Vec<f64> = order.iter().map(|&i| y[i]).collect();
-        let smooth = (0..n)
-            .map(|i| {
-                // The ends repeat the first and the last whole window.
-                let centre = i.clamp(
-                    half.min(n - 1),
-                    (n - 1).saturating_sub(half).max(half.min(n - 1)),
-                );
-                let start = centre.saturating_sub(half);
-                let end = (centre + half + 1).min(n);
-                weighted_median(&sorted_y[start..end], &weights[..end - start])
-            })
-            .collect();
-        Some(RunningMedian {
+        let (order, smooth) = running_medians(x, y, fraction);
+        (!x.is_empty()).then(|| RunningMedian {
             x: order.iter().map(|&i| x[i]).collect(),
             y: smooth,
         })
+    }
+
+    /// The running median at each point itself, so that points with the same `x` keep their own ranks.
+    pub fn at_points(x: &[f64], y: &[f64], fraction: f64) -> Vec<f64> {
+        let (order, smooth) = running_medians(x, y, fraction);
+        let mut out = vec![0.0; x.len()];
+        for (&at, value) in order.iter().zip(smooth) {
+            out[at] = value;
+        }
+        out
     }
 
     /// The trend in numbers: place and value of each point.
@@ -65,9 +49,9 @@ impl RunningMedian {
         is_trend.then_some(RunningMedian { x, y })
     }
 
-    /// Value at the nearest `x`; ties go to the right.
+    /// Value at the nearest `x`: the last of equal ones, the right of two as near.
     pub fn value(&self, x: f64) -> f64 {
-        let right = self.x.partition_point(|&v| v < x);
+        let right = self.x.partition_point(|&v| v <= x);
         if right == 0 {
             return self.y[0];
         }
@@ -80,6 +64,38 @@ impl RunningMedian {
             self.y[right]
         }
     }
+}
+
+/// Order of the points by `x`, and the running medians in that order.
+fn running_medians(x: &[f64], y: &[f64], fraction: f64) -> (Vec<usize>, Vec<f64>) {
+    let n = x.len();
+    if n == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| x[a].total_cmp(&x[b]).then(a.cmp(&b)));
+    let half = ((fraction * n as f64).round_ties_even().max(1.0) / 2.0).floor() as usize;
+    let width = 2 * half + 1;
+    let weights: Vec<f64> = (0..width)
+        .map(|i| match width {
+            1 => 1.0,
+            _ => normal_density(-3.0 + 6.0 * i as f64 / (width - 1) as f64),
+        })
+        .collect();
+    let sorted_y: Vec<f64> = order.iter().map(|&i| y[i]).collect();
+    let smooth = (0..n)
+        .map(|i| {
+            // The ends repeat the first and the last whole window.
+            let centre = i.clamp(
+                half.min(n - 1),
+                (n - 1).saturating_sub(half).max(half.min(n - 1)),
+            );
+            let start = centre.saturating_sub(half);
+            let end = (centre + half + 1).min(n);
+            weighted_median(&sorted_y[start..end], &weights[..end - start])
+        })
+        .collect();
+    (order, smooth)
 }
 
 /// First value, ascending, whose cumulative weight reaches half of the total.

@@ -4,9 +4,9 @@ use std::ffi::CStr;
 
 use cytosol::{
     cyto_array, cyto_dataset_array, cyto_deseq_array, cyto_deseq_results_array,
-    cyto_deseq_transformed_array, cyto_dtype, cyto_plan_bounds, cyto_plan_n_shards,
-    cyto_pp_result_array, cyto_rctd_array, cyto_rctd_results_array, cyto_reference_array,
-    cyto_rows_array,
+    cyto_deseq_transformed_array, cyto_deseq_unmixed_array, cyto_dtype, cyto_plan_bounds,
+    cyto_plan_n_shards, cyto_pp_result_array, cyto_rctd_array, cyto_rctd_results_array,
+    cyto_reference_array, cyto_rows_array,
 };
 use extendr_api::prelude::*;
 use extendr_ffi::{INTEGER, REAL, SEXPTYPE};
@@ -43,6 +43,7 @@ pub(crate) fn lent(handle: &Robj, name: &str) -> Result<cyto_array, Failure> {
         cyto_deseq_results => cyto_deseq_results_array,
         cyto_deseq_transformed => cyto_deseq_transformed_array,
         cyto_pp_result => cyto_pp_result_array,
+        cyto_deseq_unmixed => cyto_deseq_unmixed_array,
         cyto_reference => cyto_reference_array,
         cyto_rctd => cyto_rctd_array,
         cyto_rctd_results => cyto_rctd_results_array,

@@ -3,13 +3,15 @@
 use std::ffi::{CStr, CString};
 
 use cytosol::{
-    cyto_context, cyto_deseq, cyto_deseq_estimate_dispersions, cyto_deseq_estimate_size_factors,
-    cyto_deseq_info_json, cyto_deseq_input, cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new,
-    cyto_deseq_restore, cyto_deseq_results, cyto_deseq_results_info_json, cyto_deseq_results_new,
-    cyto_deseq_results_set, cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run,
-    cyto_deseq_samples, cyto_deseq_samples_new, cyto_deseq_samples_set_factor,
-    cyto_deseq_samples_set_numbers, cyto_deseq_set, cyto_deseq_table_arrow,
-    cyto_deseq_trend_values, cyto_deseq_vst, cyto_deseq_wald, cyto_matrix,
+    cyto_context, cyto_dense_view, cyto_deseq, cyto_deseq_estimate_dispersions,
+    cyto_deseq_estimate_size_factors, cyto_deseq_info_json, cyto_deseq_input,
+    cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_results,
+    cyto_deseq_results_info_json, cyto_deseq_results_new, cyto_deseq_results_set,
+    cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run, cyto_deseq_samples,
+    cyto_deseq_samples_new, cyto_deseq_samples_set_factor, cyto_deseq_samples_set_numbers,
+    cyto_deseq_set, cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_unmix,
+    cyto_deseq_unmix_input, cyto_deseq_vst, cyto_deseq_wald, cyto_dtype, cyto_matrix,
+    cyto_matrix_from_dense_view, cyto_orientation,
 };
 use extendr_api::prelude::*;
 use safer_ffi::prelude::repr_c;
@@ -376,6 +378,30 @@ fn deseq_trend_values(trend: Robj, means: Robj) -> Robj {
     })
 }
 
+/// Shares of pure samples; `x` and `pure` gene after gene.
+/// @noRd
+#[extendr]
+fn deseq_unmix(settings: Robj, x: Robj, pure: Robj, n_genes: i32, options: Robj) -> Robj {
+    answer(|| {
+        let options = json(&options)?;
+        let (x, pure) = (numbers("x", &x)?, numbers("pure", &pure)?);
+        let n_genes = n_genes.max(0) as usize;
+        let columns = |values: &[f64]| values.len().checked_div(n_genes).unwrap_or(0);
+        let input = cyto_deseq_unmix_input {
+            struct_size: size_of::<cyto_deseq_unmix_input>(),
+            x: x.as_ptr(),
+            pure: pure.as_ptr(),
+            n_genes,
+            n_samples: columns(x),
+            n_types: columns(pure),
+        };
+        let unmixed = with_context(&settings, |ctx| {
+            made(|out, err| cyto_deseq_unmix(Some(ctx), &input, text(&options), out, err))
+        })?;
+        Ok(Held::into_robj(unmixed, Vec::new()))
+    })
+}
+
 extendr_module! {
     mod deseq;
     fn deseq_new;
@@ -390,4 +416,5 @@ extendr_module! {
     fn deseq_shrink;
     fn deseq_transform;
     fn deseq_trend_values;
+    fn deseq_unmix;
 }
