@@ -1806,7 +1806,8 @@ void cyto_deseq_free(struct cyto_deseq *deseq);
 
 /**
  * Sets what scales or weighs the counts, by name: "size_factors" (one a sample), or, one a count, all samples of the first gene first, "normalization_factors", "avg_tx_length", "weights". Copied.
- * What was estimated before is forgotten.
+ * What was estimated before is forgotten. "base_pairs" (lengths, one a gene) are for `cyto_deseq_fpkm` alone; estimates
+ * stay.
  */
 CYTO_API
 cyto_status cyto_deseq_set(const struct cyto_deseq *deseq,
@@ -1873,13 +1874,15 @@ cyto_status cyto_deseq_run(const struct cyto_context *ctx,
 
 /**
  * Lends an array. With n genes, m samples and p coefficients. Always: "genes", "samples" (text). Where they are:
- * "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions: "baseMean",
- * "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
- * "dispMAP" (n), "disp_model_matrix". After a test: "results_names" (text, p), "model_matrix" (m x p),
+ * "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions, and after each of
+ * their stages as far as it goes: "baseMean", "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit",
+ * "dispersion", "dispIter", "dispOutlier" (u8), "dispMAP" (n), "disp_model_matrix"; after
+ * `cyto_deseq_estimate_beta_prior_var` "beta_prior_var" and "beta_prior_names" (text). After a test: "results_names" (text, p), "model_matrix" (m x p),
  * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
  * "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
  * with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
- * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m). "trend": the
+ * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after gene-wise dispersions). A
+ * data set of `cyto_deseq_replace_outliers` has "replace" and "replaceable". "trend": the
  * dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
  */
 CYTO_API
@@ -1906,11 +1909,85 @@ CYTO_API
 const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
 
 /**
+ * First stage of the dispersions: gene-wise estimates. `CYTO_STATE` without size factors. Options: those of
+ * `cyto_deseq_estimate_dispersions`, and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier
+ * call are forgotten.
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_gene_wise_dispersions(const struct cyto_context *ctx,
+                                                      const struct cyto_deseq *deseq,
+                                                      cyto_str options,
+                                                      struct cyto_error **err);
+
+/**
+ * Second stage: the trend of the gene-wise dispersions. `CYTO_STATE` unless the first stage is the last thing that was
+ * done (a trend is replaced). Options: "fit_type", "min_disp".
+ */
+CYTO_API
+cyto_status cyto_deseq_fit_dispersion_trend(const struct cyto_context *ctx,
+                                            const struct cyto_deseq *deseq,
+                                            cyto_str options,
+                                            struct cyto_error **err);
+
+/**
+ * The variance of the prior of ln dispersion, written to `out`. `CYTO_STATE` before the second stage. Option:
+ * "min_disp".
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_disp_prior_var(const struct cyto_deseq *deseq,
+                                               cyto_str options,
+                                               double *out,
+                                               struct cyto_error **err);
+
+/**
+ * Third and last stage: gene-wise dispersions shrunken towards the trend. `CYTO_STATE` before the second stage. Options:
+ * those of `cyto_deseq_estimate_dispersions`; without "disp_prior_var" that variance is estimated. All three stages give
+ * what `cyto_deseq_estimate_dispersions` gives.
+ */
+CYTO_API
+cyto_status cyto_deseq_shrink_dispersions(const struct cyto_context *ctx,
+                                          const struct cyto_deseq *deseq,
+                                          cyto_str options,
+                                          struct cyto_error **err);
+
+/**
+ * Variances of a prior of coefficients (log2), for "beta_prior_var" of `cyto_deseq_wald`: lent afterwards as
+ * "beta_prior_var" with "beta_prior_names". `mle`: log2 coefficients without prior, genes x coefficients, one gene after
+ * the other; NULL for those of the Wald test that was made. `CYTO_STATE` before dispersions. Options:
+ * "beta_prior_method" ("weighted", "quantile"), "upper_quantile", "model_matrix_type" ("expanded", "standard").
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_beta_prior_var(const struct cyto_deseq *deseq,
+                                               const double *mle,
+                                               size_t n_mle,
+                                               cyto_str options,
+                                               struct cyto_error **err);
+
+/**
+ * A table of results that a host kept, cut or changed: for `cyto_deseq_results_summary` and the arrays. `genes`:
+ * names of the genes. `names`, `values` and `lengths` as for `cyto_deseq_restore`, one value a gene: "baseMean",
+ * "log2FoldChange", and where there are any "lfcMLE", "lfcSE", "stat", "pvalue", "padj", "svalue". Options: "alpha" (0.1;
+ * 0.005 with s-values and no "padj"), "lfc_threshold", "filter_threshold". Copied. Free with
+ * `cyto_deseq_results_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_results_restore(const char *const *genes,
+                                       size_t n_genes,
+                                       cyto_str options,
+                                       const char *const *names,
+                                       const double *const *values,
+                                       const size_t *lengths,
+                                       size_t n_columns,
+                                       struct cyto_deseq_results **out,
+                                       struct cyto_error **err);
+
+/**
  * Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns
  * themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
  * matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
- * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend". For
- * a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue",
+ * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend". Without
+ * "dispersion" the stage before: these without the last four, "dispFit" and "trend" where there is one, and "mu" (genes x
+ * samples), which `cyto_deseq_shrink_dispersions` needs. For a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue",
  * "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any
  * "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests",
  * "disp_prior_var"; for a test "model_matrix_type" ("standard", "expanded", "user-supplied"), "results_names",
@@ -2050,6 +2127,87 @@ cyto_status cyto_deseq_transformed_array(const struct cyto_deseq_transformed *tr
                                          cyto_str name,
                                          struct cyto_array *out,
                                          struct cyto_error **err);
+
+/**
+ * The counts as "values". Option: "normalized" (default false: divided by size or normalization factors, `CYTO_STATE`
+ * without). Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_counts(const struct cyto_context *ctx,
+                              const struct cyto_deseq *deseq,
+                              cyto_str options,
+                              struct cyto_deseq_transformed **out,
+                              struct cyto_error **err);
+
+/**
+ * Counts per million as "values". Option: "robust" (default true: size factors, estimated when missing, in place of
+ * totals; with "avg_tx_length" totals). Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_fpm(const struct cyto_context *ctx,
+                           const struct cyto_deseq *deseq,
+                           cyto_str options,
+                           struct cyto_deseq_transformed **out,
+                           struct cyto_error **err);
+
+/**
+ * Counts per million and kilobase as "values", by "avg_tx_length" or else "base_pairs" (see `cyto_deseq_set`). Option:
+ * "robust", as for `cyto_deseq_fpm`. Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_fpkm(const struct cyto_context *ctx,
+                            const struct cyto_deseq *deseq,
+                            cyto_str options,
+                            struct cyto_deseq_transformed **out,
+                            struct cyto_error **err);
+
+/**
+ * A new data set whose samples are groups of the samples of `deseq`, counts added. `codes`: for each of the `n_codes`
+ * samples the position of its group in `groups`; groups without samples are left out. The first sample's row of the
+ * sample table is kept; `runs` (a name a sample, or NULL) are joined into the column "runsCollapsed". The design is kept,
+ * size factors and other matrices are not. Free with `cyto_deseq_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_collapse_replicates(const struct cyto_context *ctx,
+                                           const struct cyto_deseq *deseq,
+                                           const int32_t *codes,
+                                           size_t n_codes,
+                                           const char *const *groups,
+                                           size_t n_groups,
+                                           const char *const *runs,
+                                           struct cyto_deseq **out,
+                                           struct cyto_error **err);
+
+/**
+ * A new data set in whose counts outliers are replaced by the trimmed mean of the gene at the size of the sample; it has
+ * the size factors of the old one and lends "replace" (genes with an outlier) and "replaceable" (samples). Nothing is
+ * fitted again: `cyto_deseq_run` does both. `CYTO_STATE` before a test. `cooks`: Cook's distances, genes x samples, all
+ * samples of the first gene first; NULL for those of the test, made with "keep_assays". Options: "trim" (0.2),
+ * "cooks_cutoff", "min_replicates" (7), "samples" (positions, instead of those with enough replicates). Free with
+ * `cyto_deseq_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_replace_outliers(const struct cyto_deseq *deseq,
+                                        const double *cooks,
+                                        size_t n_cooks,
+                                        cyto_str options,
+                                        struct cyto_deseq **out,
+                                        struct cyto_error **err);
+
+/**
+ * Principal components of the samples. `values`: transformed counts, genes x samples, all samples of the first gene first.
+ * The `n_top` genes of the largest variance are used, centred, not scaled. `scores`: room for samples x components, row
+ * after row, as many components as samples; signs are arbitrary but fixed. `percent_var`: room for the share of the
+ * variance of each component.
+ */
+CYTO_API
+cyto_status cyto_deseq_sample_pca(const double *values,
+                                  size_t n_genes,
+                                  size_t n_samples,
+                                  size_t n_top,
+                                  double *scores,
+                                  double *percent_var,
+                                  struct cyto_error **err);
 
 /**
  * Frees a result. NULL is allowed. Arrow streams made from it stay valid; arrays on loan do not.

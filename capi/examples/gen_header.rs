@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The order of the header: what a reader needs first comes first.
-const SOURCES: [&str; 25] = [
+const SOURCES: [&str; 27] = [
     "version",
     "status",
     "error",
@@ -26,8 +26,10 @@ const SOURCES: [&str; 25] = [
     "rows",
     "deseq_samples",
     "deseq",
+    "deseq_steps",
     "deseq_restore",
     "deseq_results",
+    "deseq_counts",
     "preprocess/result",
     "preprocess/files",
     "preprocess/input",

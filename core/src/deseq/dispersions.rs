@@ -87,7 +87,7 @@ pub(super) fn estimate(
     }
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
     say("mean-dispersion relationship")?;
-    let trend = trend_of(ctx, &moments, &estimates, options)?;
+    let trend = trend_of(ctx, &moments, &estimates.dispersion, options)?;
     say("final dispersion estimates")?;
     shrink(
         ctx,
@@ -104,6 +104,8 @@ pub(super) fn estimate(
 #[derive(Debug, Clone)]
 pub(super) struct TrendAndPrior {
     pub trend: Trend,
+    /// Values of the trend, one a gene; those of `trend` at the base means when absent.
+    pub fit: Option<Vec<f64>>,
     pub var_log_disp_ests: Option<f64>,
     pub prior_var: Option<f64>,
 }
@@ -112,6 +114,7 @@ impl TrendAndPrior {
     pub fn new(trend: Trend) -> Self {
         TrendAndPrior {
             trend,
+            fit: None,
             var_log_disp_ests: None,
             prior_var: None,
         }
@@ -130,6 +133,7 @@ pub(super) fn redo_dispersions(
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
     let known = TrendAndPrior {
         trend: before.trend.clone(),
+        fit: None,
         var_log_disp_ests: Some(before.var_log_disp_ests),
         prior_var: Some(before.prior_var),
     };
@@ -147,11 +151,14 @@ pub(super) fn trend_only(
     let model = Model::new(matrix.clone());
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
-    let trend = trend_of(ctx, &moments, &estimates, options)?;
+    let trend = trend_of(ctx, &moments, &estimates.dispersion, options)?;
     Ok((moments, estimates.dispersion, trend))
 }
 
-fn model_for_dispersions(dataset: &DeseqDataset, given: Option<&ModelMatrix>) -> Result<Model> {
+pub(super) fn model_for_dispersions(
+    dataset: &DeseqDataset,
+    given: Option<&ModelMatrix>,
+) -> Result<Model> {
     dataset.require_factors()?;
     let matrix = match given {
         Some(matrix) => dataset.matrix_of(&Design::Matrix(matrix.clone()))?,
@@ -177,10 +184,18 @@ fn check_variation(dataset: &DeseqDataset, moments: &BaseMoments) -> Result<()> 
     ))
 }
 
-fn trend_of(
+/// The trend at the base means; NaN where a gene is not fitted.
+pub(super) fn trend_values_of(trend: &Trend, moments: &BaseMoments) -> Vec<f64> {
+    let genes = moments.mean.iter().zip(&moments.all_zero);
+    genes
+        .map(|(&mean, &zero)| if zero { f64::NAN } else { trend.value(mean) })
+        .collect()
+}
+
+pub(super) fn trend_of(
     ctx: &Context,
     moments: &BaseMoments,
-    estimates: &GeneWise,
+    gene_est: &[f64],
     options: &DispersionOptions,
 ) -> Result<Trend> {
     let fitted: Vec<usize> = (0..moments.mean.len())
@@ -189,7 +204,7 @@ fn trend_of(
     let pick = |from: &[f64]| fitted.iter().map(|&i| from[i]).collect::<Vec<_>>();
     let trend = fit_trend(
         &pick(&moments.mean),
-        &pick(&estimates.dispersion),
+        &pick(gene_est),
         options.fit_type,
         options.min_disp,
     )?;
@@ -203,7 +218,7 @@ fn trend_of(
     Ok(trend)
 }
 
-fn shrink(
+pub(super) fn shrink(
     ctx: &Context,
     dataset: &DeseqDataset,
     model: Model,
@@ -213,15 +228,10 @@ fn shrink(
     options: &DispersionOptions,
 ) -> Result<Dispersions> {
     let n = dataset.n_genes();
-    let fit: Vec<f64> = (0..n)
-        .map(|i| {
-            if moments.all_zero[i] {
-                f64::NAN
-            } else {
-                known.trend.value(moments.mean[i])
-            }
-        })
-        .collect();
+    let fit = match known.fit {
+        Some(fit) => fit,
+        None => trend_values_of(&known.trend, &moments),
+    };
     let fitted: Vec<usize> = (0..n).filter(|&i| !moments.all_zero[i]).collect();
     let pick = |from: &[f64]| fitted.iter().map(|&i| from[i]).collect::<Vec<_>>();
     let (gene_est, trend_values) = (pick(&estimates.dispersion), pick(&fit));
@@ -243,7 +253,8 @@ fn shrink(
         means: estimates.means,
         moments,
     };
-    if gene_est.iter().all(|d| *d < 100.0 * options.min_disp) {
+    let prior_var = options.prior_variance.or(known.prior_var);
+    if prior_var.is_none() && gene_est.iter().all(|d| *d < 100.0 * options.min_disp) {
         warning(
             ctx,
             "all genes have dispersion estimates below 100 times the minimum; 10 times the minimum \
@@ -255,17 +266,10 @@ fn shrink(
         }
         return Ok(out);
     }
-    out.prior_var = options
-        .prior_variance
-        .or(known.prior_var)
-        .unwrap_or_else(|| {
-            prior_variance(
-                &gene_est,
-                &trend_values,
-                options.min_disp,
-                model.residual_df(),
-            )
-        });
+    out.prior_var = prior_var.unwrap_or_else(|| {
+        let df = model.residual_df();
+        prior_variance(&gene_est, &trend_values, options.min_disp, varies, df)
+    });
     if !(out.prior_var.is_finite() && out.prior_var > 0.0) {
         return Err(Error::new(
             ErrorKind::InvalidData,

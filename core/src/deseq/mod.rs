@@ -19,6 +19,7 @@ mod checks;
 mod contrast;
 mod counts;
 mod dataset;
+mod dispersion_steps;
 mod dispersions;
 mod fits;
 mod gene_wise;
@@ -44,6 +45,10 @@ mod wald;
 pub use contrast::Contrast;
 pub use counts::{Counts, StridedView};
 pub use dataset::{DeseqDataset, Design, GENES_PER_BLOCK};
+pub use dispersion_steps::{
+    DispersionTrend, GeneWiseDispersions, dispersion_prior_variance,
+    estimate_gene_wise_dispersions, fit_dispersion_trend, shrink_dispersions,
+};
 pub use dispersions::{Dispersions, estimate_dispersions};
 pub use fits::Assays;
 pub use lfc_shrink::{PriorInfo, ShrinkOptions, ShrinkTarget, ShrinkType, Shrunken, lfc_shrink};
@@ -53,8 +58,8 @@ pub use normalized::{collapse_replicates, fpkm, fpm, norm_transform, normalized_
 pub use options::{Compat, DispersionOptions, Mode, PriorMethod, TestOptions};
 pub use pipeline::{Analysis, DeseqOptions, TestKind, deseq};
 pub use plots::{SamplePca, dispersion_data, gene_counts, ma_data, sample_pca, sparsity_data};
-pub use replace::Replacement;
-pub use restore::{KnownDispersions, KnownFit};
+pub use replace::{OutlierOptions, Replacement, replace_outliers};
+pub use restore::{KnownDispersions, KnownFit, KnownGeneWise};
 pub use results::{
     AltHypothesis, ColumnNote, CooksFilter, DeseqResults, FilterFunction, Filtering,
     ResultsOptions, results, results_with_filter,
@@ -63,7 +68,9 @@ pub use rlog::{Rlog, RlogPrior, rlog};
 pub use size_factors::{Location, SizeFactorOptions, SizeFactorType, estimate_size_factors};
 pub use summary::summary;
 pub use vst::{TransformOptions, Transformed, variance_stabilizing_transformation, vst};
-pub use wald::{LrtColumns, MatrixType, MleColumns, TestFit, cooks_cutoff, wald_test};
+pub use wald::{
+    LrtColumns, MatrixType, MleColumns, TestFit, beta_prior_variances, cooks_cutoff, wald_test,
+};
 
 use crate::error::{Error, ErrorKind};
 
