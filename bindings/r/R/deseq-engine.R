@@ -362,6 +362,10 @@ describe_column <- function(name, coefficients, prior, lrt) {
 with_gene_columns <- function(object, table, info, lrt = NULL) {
   old <- without_estimates(S4Vectors::mcols(object))
   table$gene <- NULL
+  # Dispersions of the user's own came about without these.
+  unknown <- vapply(table, function(values) is.double(values) && all(is.nan(values)), TRUE)
+  unknown <- intersect(names(table)[unknown], dispersion_columns)
+  table[c(unknown, if ("dispMAP" %in% unknown) "dispOutlier")] <- NULL
   missing <- table$allZero
   table <- lapply(table, function(values) {
     if (is.double(values)) values[is.nan(values)] <- NA_real_

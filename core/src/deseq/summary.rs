@@ -29,16 +29,16 @@ pub fn summary(results: &DeseqResults, alpha: Option<f64>) -> String {
     let down = count(&|i| below(i) && lfc[i] < -t);
     let share = |k: usize| format!("{k}, {}%", two_digits(100.0 * k as f64 / n as f64));
     let (high, low) = if t == 0.0 {
-        ("LFC > 0 (up)    ".to_owned(), "LFC < 0 (down)  ".to_owned())
+        ("LFC > 0 (up)       ".to_owned(), "LFC < 0 (down)     ".to_owned())
     } else {
         (
-            format!("LFC > {:.2} (up) ", t),
-            format!("LFC < {:.2} (down)", -t),
+            format!("LFC > {:.2} (up)    ", t),
+            format!("LFC < {:.2} (down) ", -t),
         )
     };
     let measure = if by_s { "s-value" } else { "adjusted p-value" };
     let mut text = format!(
-        "\nout of {n} with nonzero total read count\n{measure} < {}\n{high}   : {}\n{low}   : {}\n",
+        "\nout of {n} with nonzero total read count\n{measure} < {}\n{high}: {}\n{low}: {}\n",
         as_r_prints(alpha),
         share(up),
         share(down)
