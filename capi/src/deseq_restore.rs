@@ -127,6 +127,7 @@ fn dispersions(
     let (mut varies, mut prior_var) = (f64::NAN, f64::NAN);
     fields.number("var_log_disp_ests", &mut varies)?;
     fields.number("disp_prior_var", &mut prior_var)?;
+    let model_matrix = disp_matrix(dataset, columns)?;
     KnownDispersions {
         moments: moments(columns)?,
         gene_est: columns.numbers("dispGeneEst")?,
@@ -139,7 +140,7 @@ fn dispersions(
         trend: Trend::from_numbers(columns.slice("trend")?)?,
         var_log_disp_ests: varies,
         prior_var,
-        model_matrix: disp_matrix(dataset, columns)?,
+        model_matrix,
     }
     .restore(dataset)
 }

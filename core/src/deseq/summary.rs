@@ -29,7 +29,10 @@ pub fn summary(results: &DeseqResults, alpha: Option<f64>) -> String {
     let down = count(&|i| below(i) && lfc[i] < -t);
     let share = |k: usize| format!("{k}, {}%", two_digits(100.0 * k as f64 / n as f64));
     let (high, low) = if t == 0.0 {
-        ("LFC > 0 (up)       ".to_owned(), "LFC < 0 (down)     ".to_owned())
+        (
+            "LFC > 0 (up)       ".to_owned(),
+            "LFC < 0 (down)     ".to_owned(),
+        )
     } else {
         (
             format!("LFC > {:.2} (up)    ", t),

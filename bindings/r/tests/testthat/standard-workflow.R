@@ -10,7 +10,6 @@ dds <- DESeq(dds)
 
 res <- results(dds, contrast = input$contrast, alpha = 0.05)
 shown <- capture.output(summary(res))
-ordered <- rownames(res)[order(res$pvalue)]
 shrunken <- lfcShrink(dds, coef = length(resultsNames(dds)), type = "normal")
 
 vsd <- vst(dds, blind = FALSE)
@@ -22,9 +21,9 @@ plotMA(res)
 plotMA(shrunken)
 plotDispEsts(dds)
 print(plotPCA(vsd, intgroup = groups))
-plotCounts(dds, gene = ordered[1], intgroup = groups[1])
+plotCounts(dds, gene = which.min(res$padj), intgroup = groups[1])
 invisible(dev.off())
 
 saveRDS(list(sizeFactors = sizeFactors(dds), names = resultsNames(dds), genes = as.data.frame(mcols(dds)),
-             results = as.data.frame(res), shown = shown, ordered = ordered, shrunken = as.data.frame(shrunken),
-             vst = assay(vsd), pca = pca, percentVar = attr(pca, "percentVar"), said = colData(dds)), "output.rds")
+             results = as.data.frame(res), shown = shown, shrunken = as.data.frame(shrunken), vst = assay(vsd),
+             pca = pca, percentVar = attr(pca, "percentVar")), "output.rds")
