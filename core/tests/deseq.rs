@@ -292,7 +292,7 @@ fn errors_say_what_is_wrong() {
         &analysis.dispersions,
         None,
         &design,
-        &cytosol::deseq::TestOptions::default(),
+        &TestOptions::default(),
     )
     .expect_err("not smaller");
     assert!(error.message().contains("must be fewer than the"));
