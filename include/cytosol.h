@@ -1832,7 +1832,8 @@ void cyto_deseq_free(struct cyto_deseq *deseq);
 
 /**
  * Sets what scales or weighs the counts, by name: "size_factors" (one a sample), or, one a count, all samples of the first gene first, "normalization_factors", "avg_tx_length", "weights". Copied.
- * What was estimated before is forgotten.
+ * What was estimated before is forgotten. "base_pairs" (lengths, one a gene) are for `cyto_deseq_fpkm` alone; estimates
+ * stay.
  */
 CYTO_API
 cyto_status cyto_deseq_set(const struct cyto_deseq *deseq,
@@ -1907,7 +1908,8 @@ cyto_status cyto_deseq_run(const struct cyto_context *ctx,
  * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
  * "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
  * with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
- * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m). "trend": the
+ * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after gene-wise dispersions). A
+ * data set of `cyto_deseq_replace_outliers` has "replace" and "replaceable". "trend": the
  * dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
  */
 CYTO_API
@@ -1932,6 +1934,79 @@ cyto_status cyto_deseq_table_arrow(const struct cyto_deseq *deseq,
  */
 CYTO_API
 const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
+
+/**
+ * First stage of the dispersions: gene-wise estimates. `CYTO_STATE` without size factors. Options: those of
+ * `cyto_deseq_estimate_dispersions`, and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier
+ * call are forgotten.
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_gene_wise_dispersions(const struct cyto_context *ctx,
+                                                      const struct cyto_deseq *deseq,
+                                                      cyto_str options,
+                                                      struct cyto_error **err);
+
+/**
+ * Second stage: the trend of the gene-wise dispersions. `CYTO_STATE` unless the first stage is the last thing that was
+ * done (a trend is replaced). Options: "fit_type", "min_disp".
+ */
+CYTO_API
+cyto_status cyto_deseq_fit_dispersion_trend(const struct cyto_context *ctx,
+                                            const struct cyto_deseq *deseq,
+                                            cyto_str options,
+                                            struct cyto_error **err);
+
+/**
+ * The variance of the prior of ln dispersion, written to `out`. `CYTO_STATE` before the second stage. Option:
+ * "min_disp".
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_disp_prior_var(const struct cyto_deseq *deseq,
+                                               cyto_str options,
+                                               double *out,
+                                               struct cyto_error **err);
+
+/**
+ * Third and last stage: gene-wise dispersions shrunken towards the trend. `CYTO_STATE` before the second stage. Options:
+ * those of `cyto_deseq_estimate_dispersions`; without "disp_prior_var" that variance is estimated. All three stages give
+ * what `cyto_deseq_estimate_dispersions` gives.
+ */
+CYTO_API
+cyto_status cyto_deseq_shrink_dispersions(const struct cyto_context *ctx,
+                                          const struct cyto_deseq *deseq,
+                                          cyto_str options,
+                                          struct cyto_error **err);
+
+/**
+ * Variances of a prior of coefficients (log2), for "beta_prior_var" of `cyto_deseq_wald`: lent afterwards as
+ * "beta_prior_var" with "beta_prior_names". `mle`: log2 coefficients without prior, genes x coefficients, one gene after
+ * the other; NULL for those of the Wald test that was made. `CYTO_STATE` before dispersions. Options:
+ * "beta_prior_method" ("weighted", "quantile"), "upper_quantile", "model_matrix_type" ("expanded", "standard").
+ */
+CYTO_API
+cyto_status cyto_deseq_estimate_beta_prior_var(const struct cyto_deseq *deseq,
+                                               const double *mle,
+                                               size_t n_mle,
+                                               cyto_str options,
+                                               struct cyto_error **err);
+
+/**
+ * A table of results that a host kept, cut or changed: for `cyto_deseq_results_summary` and the arrays. `genes`:
+ * names of the genes. `names`, `values` and `lengths` as for `cyto_deseq_restore`, one value a gene: "baseMean",
+ * "log2FoldChange", and where there are any "lfcMLE", "lfcSE", "stat", "pvalue", "padj", "svalue". Options: "alpha" (0.1;
+ * 0.005 with s-values and no "padj"), "lfc_threshold", "filter_threshold". Copied. Free with
+ * `cyto_deseq_results_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_results_restore(const char *const *genes,
+                                       size_t n_genes,
+                                       cyto_str options,
+                                       const char *const *names,
+                                       const double *const *values,
+                                       const size_t *lengths,
+                                       size_t n_columns,
+                                       struct cyto_deseq_results **out,
+                                       struct cyto_error **err);
 
 /**
  * Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The order of the header: what a reader needs first comes first.
-const SOURCES: [&str; 26] = [
+const SOURCES: [&str; 29] = [
     "version",
     "status",
     "error",
@@ -26,9 +26,11 @@ const SOURCES: [&str; 26] = [
     "rows",
     "deseq_samples",
     "deseq",
+    "deseq_steps",
     "deseq_restore",
     "deseq_results",
     "deseq_unmix",
+    "deseq_counts",
     "preprocess/result",
     "preprocess/files",
     "preprocess/input",

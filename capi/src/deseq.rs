@@ -38,6 +38,12 @@ pub struct cyto_deseq {
 }
 
 impl cyto_deseq {
+    pub(crate) fn new(state: State) -> Self {
+        cyto_deseq {
+            state: Mutex::new(state),
+        }
+    }
+
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, State>, Failure> {
         self.state.try_lock().map_err(|e| match e {
             TryLockError::WouldBlock => Failure::state("deseq: in use by another call"),
@@ -175,9 +181,7 @@ pub extern "C" fn cyto_deseq_new(
         with_context(ctx, |ctx| {
             let counts = gene_major(ctx, &counts)?;
             let dataset = DeseqDataset::new(ctx, counts, genes, samples, design, ignore_rank)?;
-            Ok(cyto_deseq {
-                state: Mutex::new(State::new(dataset)),
-            })
+            Ok(cyto_deseq::new(State::new(dataset)))
         })
     })
 }
@@ -189,7 +193,8 @@ pub extern "C" fn cyto_deseq_free(deseq: Option<repr_c::Box<cyto_deseq>>) {
 }
 
 /// Sets what scales or weighs the counts, by name: "size_factors" (one a sample), or, one a count, all samples of the first gene first, "normalization_factors", "avg_tx_length", "weights". Copied.
-/// What was estimated before is forgotten.
+/// What was estimated before is forgotten. "base_pairs" (lengths, one a gene) are for `cyto_deseq_fpkm` alone; estimates
+/// stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_set(
     deseq: Option<&cyto_deseq>,
@@ -203,6 +208,9 @@ pub extern "C" fn cyto_deseq_set(
         let name = utf8("name", name)?;
         // SAFETY: the header asks for an array of this length.
         let values = unsafe { text::slice("values", values, n_values) }?.to_vec();
+        if name == "base_pairs" {
+            return Ok(state.dataset.set_base_pairs(values)?);
+        }
         let old = set_by_name(&mut state.dataset, name, values)?;
         state.retire(old);
         state.restart();
@@ -232,7 +240,7 @@ fn set_by_name(
                 "name",
                 format!(
                     "{name:?} is unknown; must be \"size_factors\", \"normalization_factors\", \
-                     \"avg_tx_length\" or \"weights\""
+                     \"avg_tx_length\", \"weights\" or \"base_pairs\""
                 ),
             )
             .into());
@@ -303,7 +311,7 @@ pub extern "C" fn cyto_deseq_estimate_dispersions(
     })
 }
 
-fn no_dispersions() -> Failure {
+pub(crate) fn no_dispersions() -> Failure {
     Failure::state("deseq: first call cyto_deseq_estimate_dispersions")
 }
 
@@ -395,14 +403,16 @@ pub extern "C" fn cyto_deseq_run(
 }
 
 /// Lends an array. With n genes, m samples and p coefficients. Always: "genes", "samples" (text). Where they are:
-/// "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions: "baseMean",
-/// "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
-/// "dispMAP" (n), "disp_model_matrix"; of quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP",
-/// "dispFitQLCorrected" (n). After a test: "results_names" (text, p), "model_matrix" (m x p),
+/// "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions, and after each of
+/// their stages as far as it goes: "baseMean", "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit",
+/// "dispersion", "dispIter", "dispOutlier" (u8), "dispMAP" (n), "disp_model_matrix"; of quasi-likelihood ones
+/// "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected" (n); after `cyto_deseq_estimate_beta_prior_var`
+/// "beta_prior_var" and "beta_prior_names" (text). After a test: "results_names" (text, p), "model_matrix" (m x p),
 /// "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
 /// "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
 /// with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
-/// (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m). "trend": the
+/// (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after gene-wise dispersions). A
+/// data set of `cyto_deseq_replace_outliers` has "replace" and "replaceable". "trend": the
 /// dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_array(

@@ -6,9 +6,9 @@
 use std::str::FromStr;
 
 use engine::deseq::{
-    Contrast, CooksFilter, DeseqDataset, DeseqOptions, Design, DispersionOptions, PriorMethod,
-    ResultsOptions, RlogPrior, ShrinkOptions, ShrinkTarget, SizeFactorOptions, TestKind,
-    TestOptions, TransformOptions,
+    Contrast, CooksFilter, DeseqDataset, DeseqOptions, Design, DispersionOptions, OutlierOptions,
+    PriorMethod, ResultsOptions, RlogPrior, ShrinkOptions, ShrinkTarget, SizeFactorOptions,
+    TestKind, TestOptions, TransformOptions,
 };
 use engine::error::{name_some, nearest_name};
 use engine::stats::dispersion::Trend;
@@ -58,7 +58,7 @@ impl Fields {
         Ok(())
     }
 
-    fn maybe_number(&mut self, name: &'static str, to: &mut Option<f64>) -> Result<()> {
+    pub(crate) fn maybe_number(&mut self, name: &'static str, to: &mut Option<f64>) -> Result<()> {
         let mut number = f64::NAN;
         self.number(name, &mut number)?;
         if !number.is_nan() {
@@ -67,7 +67,7 @@ impl Fields {
         Ok(())
     }
 
-    fn count<T: TryFrom<u64>>(&mut self, name: &'static str, to: &mut T) -> Result<()> {
+    pub(crate) fn count<T: TryFrom<u64>>(&mut self, name: &'static str, to: &mut T) -> Result<()> {
         if let Some(value) = self.value(name) {
             let number = value.as_u64().and_then(|n| T::try_from(n).ok());
             *to = number.ok_or_else(|| must(name, "a whole number of at least 0"))?;
@@ -219,6 +219,27 @@ pub(crate) fn dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
     Ok(options)
 }
 
+/// Options of the replacement of outliers.
+pub(crate) fn outliers(fields: &mut Fields, n_samples: usize) -> Result<OutlierOptions> {
+    let mut options = OutlierOptions::default();
+    fields.number("trim", &mut options.trim)?;
+    fields.maybe_number("cooks_cutoff", &mut options.cooks_cutoff)?;
+    fields.count("min_replicates", &mut options.min_replicates)?;
+    if let Some(value) = fields.value("samples") {
+        let mut chosen = vec![false; n_samples];
+        let mut mark = |v: &Value| {
+            let place = v.as_u64().and_then(|n| usize::try_from(n).ok());
+            chosen.get_mut(place?).map(|flag| *flag = true)
+        };
+        let marked: Option<Vec<()>> = value
+            .as_array()
+            .and_then(|all| all.iter().map(&mut mark).collect());
+        marked.ok_or_else(|| must("samples", "a list of sample positions, from 0"))?;
+        options.samples = Some(chosen);
+    }
+    Ok(options)
+}
+
 /// Options of the tests.
 pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
     let mut options = TestOptions::default();
@@ -230,13 +251,19 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
     options.df = fields.numbers("df")?;
     fields.flag("beta_prior", &mut options.beta_prior)?;
     options.beta_prior_variance = fields.numbers("beta_prior_var")?;
-    fields.number("upper_quantile", &mut options.upper_quantile)?;
     fields.count(
         "min_replicates_for_replace",
         &mut options.min_replicates_for_replace,
     )?;
     fields.flag("keep_assays", &mut options.keep_assays)?;
     fields.named("mode", &mut options.mode)?;
+    beta_prior(fields, &mut options)?;
+    Ok(options)
+}
+
+/// Options of the variances of a prior of coefficients.
+pub(crate) fn beta_prior(fields: &mut Fields, options: &mut TestOptions) -> Result<()> {
+    fields.number("upper_quantile", &mut options.upper_quantile)?;
     options.prior_method = match fields.text("beta_prior_method")?.as_deref() {
         None | Some("weighted") => PriorMethod::Weighted,
         Some("quantile") => PriorMethod::Quantile,
@@ -247,7 +274,7 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
         Some("standard") => true,
         Some(_) => return Err(must("model_matrix_type", "\"standard\" or \"expanded\"")),
     };
-    Ok(options)
+    Ok(())
 }
 
 /// Whether a likelihood-ratio test is the one of quasi-likelihood dispersions.

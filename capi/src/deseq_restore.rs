@@ -6,8 +6,9 @@ use std::mem::MaybeUninit;
 
 use engine::Error;
 use engine::deseq::{
-    Analysis, BaseMoments, DeseqDataset, Dispersions, KnownDispersions, KnownFit, LrtColumns,
-    MatrixType, MleColumns, QuasiLikelihood, Replacement, TestFit,
+    Analysis, BaseMoments, DeseqDataset, DeseqResults, DispersionTrend, Dispersions, Filtering,
+    GeneWiseDispersions, KnownDispersions, KnownFit, KnownGeneWise, LrtColumns, MatrixType,
+    MleColumns, QuasiLikelihood, Replacement, TestFit,
 };
 use engine::stats::dispersion::Trend;
 use engine::stats::glm::ModelMatrix;
@@ -15,9 +16,10 @@ use safer_ffi::prelude::repr_c;
 
 use crate::deseq::cyto_deseq;
 use crate::deseq_options::Fields;
+use crate::deseq_results::cyto_deseq_results;
 use crate::deseq_state::Stage;
 use crate::error::{Failure, cyto_error};
-use crate::guard::{guard, required};
+use crate::guard::{give, guard, required};
 use crate::status::cyto_status;
 use crate::text::{self, CytoStr};
 
@@ -67,6 +69,56 @@ fn matrix(
     ModelMatrix::from_user(values.to_vec(), n_samples, &names)
 }
 
+/// The matrix of the dispersions, with the names of the design where it is the design's.
+fn disp_matrix(dataset: &DeseqDataset, columns: &mut Columns<'_>) -> Result<ModelMatrix, Error> {
+    let given = columns.slice("disp_model_matrix")?;
+    let of_design = dataset.model_matrix()?;
+    if of_design.values == given {
+        return Ok(of_design);
+    }
+    matrix(given, dataset.n_samples(), None)
+}
+
+fn moments(columns: &mut Columns<'_>) -> Result<BaseMoments, Error> {
+    Ok(BaseMoments {
+        mean: columns.numbers("baseMean")?,
+        variance: columns.numbers("baseVar")?,
+        all_zero: columns.flags("allZero")?,
+        weights_fail: Vec::new(),
+    })
+}
+
+/// The stages before the final dispersions, as far as there are columns.
+fn gene_wise(
+    dataset: &DeseqDataset,
+    columns: &mut Columns<'_>,
+    fields: &mut Fields,
+) -> Result<(GeneWiseDispersions, Option<DispersionTrend>), Error> {
+    let made = KnownGeneWise {
+        moments: moments(columns)?,
+        gene_est: columns.numbers("dispGeneEst")?,
+        gene_iter: columns.numbers("dispGeneIter")?,
+        model_matrix: disp_matrix(dataset, columns)?,
+        mu: columns.maybe("mu").map(<[f64]>::to_vec),
+    }
+    .restore(dataset)?;
+    let mut varies = f64::NAN;
+    fields.number("var_log_disp_ests", &mut varies)?;
+    let Some(fit) = columns.maybe("dispFit") else {
+        return Ok((made, None));
+    };
+    if fit.len() != dataset.n_genes() {
+        let message = format!("{} values; must be {}", fit.len(), dataset.n_genes());
+        return Err(Error::argument("dispFit", message));
+    }
+    let trend = DispersionTrend {
+        trend: Trend::from_numbers(columns.slice("trend")?)?,
+        fit: fit.to_vec(),
+        var_log_disp_ests: varies,
+    };
+    Ok((made, Some(trend)))
+}
+
 fn dispersions(
     dataset: &DeseqDataset,
     columns: &mut Columns<'_>,
@@ -75,23 +127,11 @@ fn dispersions(
     let (mut varies, mut prior_var) = (f64::NAN, f64::NAN);
     fields.number("var_log_disp_ests", &mut varies)?;
     fields.number("disp_prior_var", &mut prior_var)?;
-    // The trend's own matrix has the names of the design where it is the design's.
-    let given = columns.slice("disp_model_matrix")?;
-    let of_design = dataset.model_matrix()?;
-    let model_matrix = if of_design.values == given {
-        of_design
-    } else {
-        matrix(given, dataset.n_samples(), None)?
-    };
+    let model_matrix = disp_matrix(dataset, columns)?;
     let quasi = quasi(columns, fields)?;
     KnownDispersions {
         quasi,
-        moments: BaseMoments {
-            mean: columns.numbers("baseMean")?,
-            variance: columns.numbers("baseVar")?,
-            all_zero: columns.flags("allZero")?,
-            weights_fail: Vec::new(),
-        },
+        moments: moments(columns)?,
         gene_est: columns.numbers("dispGeneEst")?,
         gene_iter: columns.numbers("dispGeneIter")?,
         fit: columns.numbers("dispFit")?,
@@ -217,17 +257,111 @@ fn replacement(columns: &mut Columns<'_>) -> Result<Option<Replacement>, Error> 
     }))
 }
 
+/// # Safety
+/// The arrays have `n_columns` elements, and each of `values` as many as `lengths` says.
+unsafe fn read_columns<'a>(
+    names: *const *const c_char,
+    values: *const *const f64,
+    lengths: *const usize,
+    n_columns: usize,
+) -> Result<Columns<'a>, Failure> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let names = text::list("names", names, n_columns)?;
+        let values = text::slice("values", values, n_columns)?;
+        let lengths = text::slice("lengths", lengths, n_columns)?;
+        let mut given = BTreeMap::new();
+        for ((name, &from), &n) in names.into_iter().zip(values).zip(lengths) {
+            let column = text::slice(&name, from, n)?;
+            given.insert(name, column);
+        }
+        Ok(Columns { given })
+    }
+}
+
+/// A table of results that a host kept, cut or changed: for `cyto_deseq_results_summary` and the arrays. `genes`:
+/// names of the genes. `names`, `values` and `lengths` as for `cyto_deseq_restore`, one value a gene: "baseMean",
+/// "log2FoldChange", and where there are any "lfcMLE", "lfcSE", "stat", "pvalue", "padj", "svalue". Options: "alpha" (0.1;
+/// 0.005 with s-values and no "padj"), "lfc_threshold", "filter_threshold". Copied. Free with
+/// `cyto_deseq_results_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn cyto_deseq_results_restore(
+    genes: *const *const c_char,
+    n_genes: usize,
+    options: CytoStr<'_>,
+    names: *const *const c_char,
+    values: *const *const f64,
+    lengths: *const usize,
+    n_columns: usize,
+    out: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_deseq_results>>>>,
+    err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
+) -> cyto_status {
+    give(out, err, || {
+        let mut fields = Fields::parse(options)?;
+        // SAFETY: the header asks for arrays of these lengths.
+        let (genes, mut columns) = unsafe {
+            (
+                text::list("genes", genes, n_genes)?,
+                read_columns(names, values, lengths, n_columns)?,
+            )
+        };
+        let odd = columns.given.iter().find(|(_, v)| v.len() != n_genes);
+        if let Some((name, values)) = odd {
+            let message = format!("{} values for {n_genes} genes", values.len());
+            return Err(Error::argument(name.clone(), message).into());
+        }
+        let table = kept_results(genes, &mut columns, &mut fields)?;
+        fields.finish()?;
+        columns.finish()?;
+        Ok(cyto_deseq_results::new(table, None).summed_at_its_level())
+    })
+}
+
+fn kept_results(
+    genes: Vec<String>,
+    columns: &mut Columns<'_>,
+    fields: &mut Fields,
+) -> Result<DeseqResults, Error> {
+    let (mut alpha, mut lfc_threshold, mut threshold) = (None, 0.0, None);
+    fields.maybe_number("alpha", &mut alpha)?;
+    fields.number("lfc_threshold", &mut lfc_threshold)?;
+    fields.maybe_number("filter_threshold", &mut threshold)?;
+    let mut maybe = |name: &str| columns.maybe(name).map(<[f64]>::to_vec);
+    let (padj, svalue) = (maybe("padj"), maybe("svalue"));
+    let by_s = svalue.is_some() && padj.is_none();
+    Ok(DeseqResults {
+        lfc_mle: maybe("lfcMLE"),
+        lfc_se: maybe("lfcSE").unwrap_or_else(|| vec![f64::NAN; genes.len()]),
+        stat: maybe("stat"),
+        pvalue: maybe("pvalue"),
+        padj,
+        svalue,
+        base_mean: columns.numbers("baseMean")?,
+        log2_fold_change: columns.numbers("log2FoldChange")?,
+        notes: Vec::new(),
+        filtering: threshold.map(|threshold| Filtering {
+            steps: Vec::new(),
+            theta: f64::NAN,
+            threshold,
+        }),
+        alpha: alpha.unwrap_or(if by_s { 0.005 } else { 0.1 }),
+        lfc_threshold,
+        genes,
+    })
+}
+
 /// Puts estimates of an earlier analysis of the same data into a data set, for hosts that keep the columns
 /// themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
 /// matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
 /// "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
-/// for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". For a test also
-/// "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv";
-/// "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any "tDegreesFreedom",
-/// "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests", "disp_prior_var", "ql_df0"
-/// (infinite when left out); for a test "model_matrix_type" ("standard", "expanded", "user-supplied"),
-/// "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing
-/// changes.
+/// for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". Without "dispersion" the
+/// stage before: these without the last four of the first, "dispFit" and "trend" where there is one, and "mu" (genes x
+/// samples), which `cyto_deseq_shrink_dispersions` needs. For a test also "coefficients", "SE", "WaldStatistic",
+/// "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks",
+/// "cooksSample"; where there are any "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options:
+/// "var_log_disp_ests", "disp_prior_var", "ql_df0" (infinite when left out); for a test "model_matrix_type" ("standard",
+/// "expanded", "user-supplied"), "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is
+/// copied; on failure nothing changes.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_restore(
     deseq: Option<&cyto_deseq>,
@@ -242,17 +376,14 @@ pub extern "C" fn cyto_deseq_restore(
         let mut state = required("deseq", deseq)?.lock()?;
         let mut fields = Fields::parse(options)?;
         // SAFETY: the header asks for arrays of these lengths.
-        let mut columns = unsafe {
-            let names = text::list("names", names, n_columns)?;
-            let values = text::slice("values", values, n_columns)?;
-            let lengths = text::slice("lengths", lengths, n_columns)?;
-            let mut given = BTreeMap::new();
-            for ((name, &from), &n) in names.into_iter().zip(values).zip(lengths) {
-                let column = text::slice(&name, from, n)?;
-                given.insert(name, column);
-            }
-            Columns { given }
-        };
+        let mut columns = unsafe { read_columns(names, values, lengths, n_columns) }?;
+        if !columns.given.contains_key("dispersion") {
+            let (made, trend) = gene_wise(&state.dataset, &mut columns, &mut fields)?;
+            fields.finish()?;
+            columns.finish()?;
+            state.enter(Stage::GeneWise(Box::new(made), trend.map(Box::new)));
+            return Ok(());
+        }
         let dispersions = dispersions(&state.dataset, &mut columns, &mut fields)?;
         let stage = if columns.given.contains_key("coefficients") {
             let fit = fit(&state.dataset, &mut columns, &mut fields)?;

@@ -37,7 +37,7 @@ pub struct cyto_deseq_results {
 }
 
 impl cyto_deseq_results {
-    fn new(inner: DeseqResults, prior: Option<&PriorInfo>) -> Self {
+    pub(crate) fn new(inner: DeseqResults, prior: Option<&PriorInfo>) -> Self {
         let steps = inner.filtering.as_ref().map_or(&[][..], |f| &f.steps);
         cyto_deseq_results {
             genes: StringList::new(&inner.genes),
@@ -46,6 +46,15 @@ impl cyto_deseq_results {
             info: c_string(&info(&inner, prior).to_string()),
             summary: c_string(&summary(&inner, None)),
             inner,
+        }
+    }
+
+    /// The same, whose summary is made at its own level also with s-values.
+    pub(crate) fn summed_at_its_level(self) -> Self {
+        let alpha = self.inner.alpha;
+        cyto_deseq_results {
+            summary: c_string(&summary(&self.inner, Some(alpha))),
+            ..self
         }
     }
 }
@@ -244,7 +253,7 @@ pub struct cyto_deseq_transformed {
 }
 
 impl cyto_deseq_transformed {
-    fn new(inner: Transformed) -> Self {
+    pub(crate) fn new(inner: Transformed) -> Self {
         cyto_deseq_transformed {
             genes: StringList::new(&inner.genes),
             samples: StringList::new(&inner.samples),

@@ -5,8 +5,12 @@
 use std::any::Any;
 
 use engine::data::{Column, Table};
-use engine::deseq::{Analysis, Assays, DeseqDataset, Dispersions, QuasiLikelihood, TestFit};
+use engine::deseq::{
+    Analysis, Assays, BaseMoments, DeseqDataset, DispersionTrend, Dispersions, GeneWiseDispersions,
+    QuasiLikelihood, TestFit,
+};
 use engine::stats::dispersion::Trend;
+use engine::stats::glm::ModelMatrix;
 use engine::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -17,6 +21,8 @@ use crate::text::StringList;
 pub(crate) enum Stage {
     /// Nothing, or size factors.
     Start,
+    /// Gene-wise dispersions, and their trend when it was fitted.
+    GeneWise(Box<GeneWiseDispersions>, Option<Box<DispersionTrend>>),
     /// Dispersions.
     Dispersed(Box<Dispersions>),
     /// A test.
@@ -26,7 +32,7 @@ pub(crate) enum Stage {
 /// What an analysis has in a form that cannot be lent.
 #[derive(Default)]
 struct Kept {
-    trend: Vec<f64>,
+    trend: Option<Vec<f64>>,
     mle_names: Option<StringList>,
     replace_counts: Vec<f64>,
 }
@@ -35,6 +41,12 @@ impl Kept {
     fn of(stage: &Stage) -> Self {
         let (dispersions, analysis) = match stage {
             Stage::Start => return Kept::default(),
+            Stage::GeneWise(_, trend) => {
+                return Kept {
+                    trend: trend.as_ref().map(|t| t.trend.to_numbers()),
+                    ..Kept::default()
+                };
+            }
             Stage::Dispersed(dispersions) => (&**dispersions, None),
             Stage::Tested(analysis) => (&analysis.dispersions, Some(analysis)),
         };
@@ -42,7 +54,7 @@ impl Kept {
         let replacement = analysis.and_then(|a| a.replacement.as_ref());
         let rows = replacement.into_iter().flat_map(|r| r.counts.values());
         Kept {
-            trend: dispersions.trend.to_numbers(),
+            trend: Some(dispersions.trend.to_numbers()),
             mle_names: mle.map(|mle| StringList::new(&mle.names)),
             replace_counts: rows.flatten().map(|&k| f64::from(k)).collect(),
         }
@@ -57,6 +69,12 @@ pub(crate) struct State {
     samples: StringList,
     results_names: Option<StringList>,
     kept: Kept,
+    /// Fitted means of the gene-wise step, when they were asked for.
+    gene_wise_mu: Option<Vec<f64>>,
+    /// Variances of a prior of coefficients, and the coefficients.
+    beta_prior: Option<(Vec<f64>, StringList)>,
+    /// Genes with replaced counts, and the samples whose counts could be; of a data set that came from there.
+    pub(crate) replaced: Option<(Vec<bool>, Vec<bool>)>,
     retired: Vec<Box<dyn Any + Send>>,
 }
 
@@ -68,6 +86,9 @@ impl State {
             stage: Stage::Start,
             results_names: None,
             kept: Kept::default(),
+            gene_wise_mu: None,
+            beta_prior: None,
+            replaced: None,
             retired: Vec::new(),
             dataset,
         }
@@ -87,7 +108,32 @@ impl State {
         let old_kept = std::mem::replace(&mut self.kept, Kept::of(&stage));
         let old = std::mem::replace(&mut self.stage, stage);
         let old_names = std::mem::replace(&mut self.results_names, names);
-        self.retire((old, old_names, old_kept));
+        let others = (self.gene_wise_mu.take(), self.beta_prior.take());
+        self.retire((old, old_names, old_kept, others));
+    }
+
+    /// Goes on to gene-wise dispersions, with their fitted means when those are wanted.
+    pub(crate) fn enter_gene_wise(&mut self, made: GeneWiseDispersions, with_means: bool) {
+        let mu = match with_means {
+            true => made.fitted_means(&self.dataset),
+            false => None,
+        };
+        self.enter(Stage::GeneWise(Box::new(made), None));
+        self.gene_wise_mu = mu;
+    }
+
+    /// Goes on to the trend of the gene-wise dispersions there are.
+    pub(crate) fn enter_trend(&mut self, gene_wise: GeneWiseDispersions, trend: DispersionTrend) {
+        let mu = self.gene_wise_mu.clone();
+        self.enter(Stage::GeneWise(Box::new(gene_wise), Some(Box::new(trend))));
+        self.gene_wise_mu = mu;
+    }
+
+    /// Keeps variances of a prior of coefficients.
+    pub(crate) fn set_beta_prior(&mut self, names: &[String], variance: Vec<f64>) {
+        let new = Some((variance, StringList::new(names)));
+        let old = std::mem::replace(&mut self.beta_prior, new);
+        self.retire(old);
     }
 
     /// After new size factors or another matrix, estimates no longer belong to the data.
@@ -97,10 +143,65 @@ impl State {
 
     pub(crate) fn dispersions(&self) -> Option<&Dispersions> {
         match &self.stage {
-            Stage::Start => None,
+            Stage::Start | Stage::GeneWise(..) => None,
             Stage::Dispersed(dispersions) => Some(dispersions),
             Stage::Tested(analysis) => Some(&analysis.dispersions),
         }
+    }
+
+    /// Gene-wise dispersions that the next stage has not used up.
+    pub(crate) fn gene_wise(&self) -> Result<(&GeneWiseDispersions, Option<&DispersionTrend>)> {
+        match &self.stage {
+            Stage::GeneWise(made, trend) => Ok((made, trend.as_deref())),
+            _ => Err(Error::new(
+                ErrorKind::State,
+                "deseq: first call cyto_deseq_estimate_gene_wise_dispersions",
+            )),
+        }
+    }
+
+    /// Gene-wise dispersions and their trend.
+    pub(crate) fn with_trend(&self) -> Result<(&GeneWiseDispersions, &DispersionTrend)> {
+        let (made, trend) = self.gene_wise()?;
+        let missing = || {
+            Error::new(
+                ErrorKind::State,
+                "deseq: first call cyto_deseq_fit_dispersion_trend",
+            )
+        };
+        Ok((made, trend.ok_or_else(missing)?))
+    }
+
+    /// What every stage from the gene-wise one on has.
+    fn estimates(&self) -> Option<Estimates<'_>> {
+        if let Stage::GeneWise(made, _) = &self.stage {
+            return Some(Estimates {
+                moments: &made.moments,
+                gene_est: &made.gene_est,
+                gene_iter: &made.gene_iter,
+                matrix: &made.model_matrix,
+            });
+        }
+        self.dispersions().map(|d| Estimates {
+            moments: &d.moments,
+            gene_est: &d.gene_est,
+            gene_iter: &d.gene_iter,
+            matrix: &d.model_matrix,
+        })
+    }
+
+    /// The trend, its values, and the variance about it.
+    fn trend(&self) -> Option<(&Trend, &[f64], f64)> {
+        match &self.stage {
+            Stage::GeneWise(_, Some(t)) => Some((&t.trend, &t.fit, t.var_log_disp_ests)),
+            _ => self
+                .dispersions()
+                .map(|d| (&d.trend, &d.fit[..], d.var_log_disp_ests)),
+        }
+    }
+
+    fn early(&self, pick: impl FnOnce(Estimates<'_>) -> Lent) -> Option<Lent> {
+        self.estimates().map(pick)
     }
 
     pub(crate) fn analysis(&self) -> Result<&Analysis> {
@@ -165,13 +266,15 @@ impl State {
         let mut set = |name: &str, value: Value| {
             info[name] = value;
         };
-        if let Some(dispersions) = self.dispersions() {
-            set("fit_type", dispersions.trend.fit_type().to_string().into());
-            if let Trend::Parametric(trend) = &dispersions.trend {
+        if let Some((trend, _, varies)) = self.trend() {
+            set("fit_type", trend.fit_type().to_string().into());
+            if let Trend::Parametric(trend) = trend {
                 set("asympt_disp", trend.asymptotic.into());
                 set("extra_pois", trend.extra_poisson.into());
             }
-            set("var_log_disp_ests", dispersions.var_log_disp_ests.into());
+            set("var_log_disp_ests", varies.into());
+        }
+        if let Some(dispersions) = self.dispersions() {
             set("disp_prior_var", dispersions.prior_var.into());
             if let Some(quasi) = &dispersions.quasi {
                 // JSON knows no infinity: null.
@@ -193,16 +296,21 @@ impl State {
     /// The columns of the genes so far, with the reference's names.
     pub(crate) fn gene_table(&self) -> Result<Table> {
         let mut table = Table::new(self.dataset.genes.clone());
-        let Some(d) = self.dispersions() else {
+        let Some(first) = self.estimates() else {
             return Ok(table);
         };
         let numbers = |values: &[f64]| Column::F64(values.to_vec());
-        table.set("baseMean", numbers(&d.moments.mean))?;
-        table.set("baseVar", numbers(&d.moments.variance))?;
-        table.set("allZero", Column::Bool(d.moments.all_zero.clone()))?;
-        table.set("dispGeneEst", numbers(&d.gene_est))?;
-        table.set("dispGeneIter", numbers(&d.gene_iter))?;
-        table.set("dispFit", numbers(&d.fit))?;
+        table.set("baseMean", numbers(&first.moments.mean))?;
+        table.set("baseVar", numbers(&first.moments.variance))?;
+        table.set("allZero", Column::Bool(first.moments.all_zero.clone()))?;
+        table.set("dispGeneEst", numbers(first.gene_est))?;
+        table.set("dispGeneIter", numbers(first.gene_iter))?;
+        if let Some((_, fit, _)) = self.trend() {
+            table.set("dispFit", numbers(fit))?;
+        }
+        let Some(d) = self.dispersions() else {
+            return Ok(table);
+        };
         if let Some(quasi) = &d.quasi {
             table.set("qlDispMLE", numbers(&quasi.mle))?;
             table.set("qlDispFit", numbers(&quasi.fit))?;
@@ -218,6 +326,14 @@ impl State {
         }
         Ok(table)
     }
+}
+
+/// What every stage from the gene-wise dispersions on has.
+struct Estimates<'a> {
+    moments: &'a BaseMoments,
+    gene_est: &'a [f64],
+    gene_iter: &'a [f64],
+    matrix: &'a ModelMatrix,
 }
 
 /// A column for each coefficient, none where there are no values.
@@ -260,7 +376,7 @@ fn test_columns(table: &mut Table, analysis: &Analysis) -> Result<()> {
 }
 
 /// What `cyto_deseq_array` lends.
-pub(crate) const ARRAYS: [Named<State>; 43] = [
+pub(crate) const ARRAYS: [Named<State>; 45] = [
     ("genes", |s| Some(Lent::text(&s.genes))),
     ("samples", |s| Some(Lent::text(&s.samples))),
     ("size_factors", |s| {
@@ -271,14 +387,12 @@ pub(crate) const ARRAYS: [Named<State>; 43] = [
     }),
     ("weights", |s| s.by_sample(&s.dataset.weights)),
     ("avg_tx_length", |s| s.by_sample(&s.dataset.avg_tx_length)),
-    ("baseMean", |s| s.column(|d| &d.moments.mean)),
-    ("baseVar", |s| s.column(|d| &d.moments.variance)),
-    ("allZero", |s| {
-        s.dispersions().map(|d| Lent::flags(&d.moments.all_zero))
-    }),
-    ("dispGeneEst", |s| s.column(|d| &d.gene_est)),
-    ("dispGeneIter", |s| s.column(|d| &d.gene_iter)),
-    ("dispFit", |s| s.column(|d| &d.fit)),
+    ("baseMean", |s| s.early(|e| Lent::f64s(&e.moments.mean))),
+    ("baseVar", |s| s.early(|e| Lent::f64s(&e.moments.variance))),
+    ("allZero", |s| s.early(|e| Lent::flags(&e.moments.all_zero))),
+    ("dispGeneEst", |s| s.early(|e| Lent::f64s(e.gene_est))),
+    ("dispGeneIter", |s| s.early(|e| Lent::f64s(e.gene_iter))),
+    ("dispFit", |s| s.trend().map(|(_, fit, _)| Lent::f64s(fit))),
     ("dispersion", |s| s.column(|d| &d.dispersion)),
     ("dispIter", |s| s.column(|d| &d.iter)),
     ("dispOutlier", |s| {
@@ -290,8 +404,7 @@ pub(crate) const ARRAYS: [Named<State>; 43] = [
     ("qlDispMAP", |s| s.quasi(|q| &q.map)),
     ("dispFitQLCorrected", |s| s.quasi(|q| &q.fit_corrected)),
     ("disp_model_matrix", |s| {
-        let matrix = &s.dispersions()?.model_matrix;
-        Some(Lent::matrix(&matrix.values, matrix.n_columns()))
+        s.early(|e| Lent::matrix(&e.matrix.values, e.matrix.n_columns()))
     }),
     ("results_names", |s| {
         s.results_names.as_ref().map(Lent::text)
@@ -317,8 +430,14 @@ pub(crate) const ARRAYS: [Named<State>; 43] = [
     ("cooksSample", |s| {
         s.fit().map(|f| Lent::u32s(f.worst_sample()))
     }),
-    ("trend", |s| {
-        s.dispersions().map(|_| Lent::f64s(&s.kept.trend))
+    ("trend", |s| s.kept.trend.as_deref().map(Lent::f64s)),
+    ("beta_prior_var", |s| {
+        s.beta_prior
+            .as_ref()
+            .map(|(variance, _)| Lent::f64s(variance))
+    }),
+    ("beta_prior_names", |s| {
+        s.beta_prior.as_ref().map(|(_, names)| Lent::text(names))
     }),
     ("MLE", |s| {
         let mle = s.fit()?.mle.as_ref()?;
@@ -326,6 +445,9 @@ pub(crate) const ARRAYS: [Named<State>; 43] = [
     }),
     ("MLE_names", |s| s.kept.mle_names.as_ref().map(Lent::text)),
     ("replaceable", |s| {
+        if let Some((_, samples)) = &s.replaced {
+            return Some(Lent::flags(samples));
+        }
         let analysis = s.analysis().ok()?;
         Some(Lent::flags(&analysis.replacement.as_ref()?.replaceable))
     }),
@@ -334,10 +456,16 @@ pub(crate) const ARRAYS: [Named<State>; 43] = [
         Some(Lent::matrix(&s.kept.replace_counts, s.dataset.n_samples()))
     }),
     ("replace", |s| {
+        if let Some((genes, _)) = &s.replaced {
+            return Some(Lent::flags(genes));
+        }
         let analysis = s.analysis().ok()?;
         Some(Lent::flags(&analysis.replacement.as_ref()?.replace))
     }),
-    ("mu", |s| s.assay(|a| &a.mu)),
+    ("mu", |s| match &s.gene_wise_mu {
+        Some(mu) => Some(Lent::matrix(mu, s.dataset.n_samples())),
+        None => s.assay(|a| &a.mu),
+    }),
     ("H", |s| s.assay(|a| &a.hat)),
     ("cooks", |s| s.assay(|a| &a.cooks)),
 ];

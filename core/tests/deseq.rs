@@ -5,10 +5,13 @@
 
 use cytosol::data::{Categorical, Column, Table};
 use cytosol::deseq::{
-    Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, ResultsOptions, RlogPrior,
-    ShrinkOptions, ShrinkTarget, ShrinkType, SizeFactorOptions, SizeFactorType, TestKind,
-    TransformOptions, deseq, estimate_size_factors, lfc_shrink, likelihood_ratio_test, results,
-    rlog, summary,
+    Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, DispersionOptions, Mode,
+    OutlierOptions, ResultsOptions, RlogPrior, ShrinkOptions, ShrinkTarget, ShrinkType,
+    SizeFactorOptions, SizeFactorType, TestKind, TestOptions, TransformOptions,
+    beta_prior_variances, collapse_replicates, deseq, dispersion_prior_variance,
+    estimate_dispersions, estimate_gene_wise_dispersions, estimate_size_factors,
+    fit_dispersion_trend, lfc_shrink, likelihood_ratio_test, replace_outliers, results, rlog,
+    sample_pca, shrink_dispersions, summary, wald_test,
 };
 use cytosol::par::rng::{Stream, stream};
 use cytosol::{Context, ContextOptions};
@@ -281,7 +284,7 @@ fn errors_say_what_is_wrong() {
         &analysis.dispersions,
         None,
         &design,
-        &cytosol::deseq::TestOptions::default(),
+        &TestOptions::default(),
     )
     .expect_err("not smaller");
     assert!(error.message().contains("must be fewer than the"));
@@ -328,4 +331,137 @@ fn iterated_size_factors_find_the_depths_in_any_number_of_threads_and_blocks() {
     let mut data = simulate(20, 10, 0, 0.0);
     let error = estimate_size_factors(&context(1), &mut data, &control).expect_err("refused");
     assert_eq!(error.argument_name(), Some("controlGenes"));
+}
+
+#[test]
+fn stages_of_the_dispersions_give_the_bits_of_the_whole() {
+    let mut data = simulate(300, 8, 5, 1.5);
+    estimate_size_factors(&context(1), &mut data, &SizeFactorOptions::default()).expect("factors");
+    let options = DispersionOptions::default();
+    let whole = estimate_dispersions(&context(1), &data, None, &options).expect("dispersions");
+    for threads in [1, 3] {
+        let ctx = context(threads);
+        data.genes_per_block = 17 * threads;
+        let first = estimate_gene_wise_dispersions(&ctx, &data, None, &options).expect("gene-wise");
+        let means = first.fitted_means(&data).expect("they were just fitted");
+        assert_eq!(means.len(), 300 * 8);
+        assert!(means.iter().all(|mu| mu.is_nan() || *mu >= 0.5));
+        let trend = fit_dispersion_trend(&ctx, &first, &options).expect("trend");
+        assert_eq!(trend.var_log_disp_ests, whole.var_log_disp_ests);
+        let prior = dispersion_prior_variance(&first, &trend, 1e-8).expect("prior");
+        assert_eq!(prior, whole.prior_var);
+        let last = shrink_dispersions(&ctx, &data, first.clone(), trend.clone(), &options)
+            .expect("shrunken");
+        let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&last.dispersion), bits(&whole.dispersion));
+        assert_eq!(bits(&last.map), bits(&whole.map));
+        assert_eq!(last.outlier, whole.outlier);
+        // A wider prior moves less.
+        let mut wide = DispersionOptions::default();
+        wide.prior_variance = Some(50.0);
+        let moved = |made: &[f64]| {
+            let pairs = made.iter().zip(&first.gene_est);
+            let known = pairs.filter(|(_, b)| **b > 1e-6);
+            known.map(|(a, b)| (a.ln() - b.ln()).abs()).sum::<f64>()
+        };
+        let loose = shrink_dispersions(&ctx, &data, first.clone(), trend, &wide).expect("loose");
+        assert!(moved(&loose.map) < moved(&whole.map));
+    }
+}
+
+#[test]
+fn outliers_are_replaced_at_the_size_of_their_sample() {
+    let ctx = context(1);
+    let mut data = simulate(60, 8, 0, 0.0);
+    estimate_size_factors(&ctx, &mut data, &SizeFactorOptions::default()).expect("factors");
+    let matrix = data.model_matrix().expect("a matrix");
+    let mut cooks = vec![0.0; 60 * 8];
+    (cooks[3 * 8 + 2], cooks[5 * 8 + 7]) = (1e9, 1e9);
+    let mut options = OutlierOptions::default();
+    options.samples = Some((0..8).map(|j| j != 7).collect());
+    options.trim = 0.25;
+    let (new, done) = replace_outliers(&data, &matrix, &cooks, &options).expect("replaced");
+    assert_eq!(done.replace.iter().filter(|r| **r).count(), 2);
+    let factors = data.size_factors.clone().expect("estimated");
+    let mut normalized: Vec<f64> = data
+        .counts
+        .row(3)
+        .iter()
+        .zip(&factors)
+        .map(|(&k, s)| f64::from(k) / s)
+        .collect();
+    normalized.sort_by(f64::total_cmp);
+    let level = normalized[2..6].iter().sum::<f64>() / 4.0;
+    for gene in 0..60 {
+        let mut want = data.counts.row(gene);
+        if gene == 3 {
+            want[2] = (level * factors[2]) as u32;
+        }
+        assert_eq!(new.counts.row(gene), want);
+    }
+    assert_eq!(new.size_factors, data.size_factors);
+    options.min_replicates = 2;
+    assert!(replace_outliers(&data, &matrix, &cooks, &options).is_err());
+    assert!(replace_outliers(&data, &matrix, &cooks[1..], &OutlierOptions::default()).is_err());
+}
+
+#[test]
+fn groups_without_samples_are_left_out_and_others_keep_their_order() {
+    let data = simulate(40, 4, 0, 0.0);
+    let groups = Categorical {
+        codes: vec![2, 0, 2, 0],
+        categories: ["b", "none", "a"].map(str::to_owned).into(),
+        ordered: false,
+    };
+    let made = collapse_replicates(&context(1), &data, &groups, None).expect("collapsed");
+    assert_eq!(made.samples, ["b", "a"]);
+    for gene in 0..40 {
+        let k = data.counts.row(gene);
+        assert_eq!(made.counts.row(gene), [k[1] + k[3], k[0] + k[2]]);
+    }
+    let missing = Categorical {
+        codes: vec![0, 0, -1, 0],
+        ..groups
+    };
+    assert!(collapse_replicates(&context(1), &data, &missing, None).is_err());
+}
+
+#[test]
+fn variances_of_a_prior_are_those_of_the_fit_with_prior() {
+    let ctx = context(1);
+    let mut data = simulate(300, 8, 5, 1.5);
+    let plain = analyse(&mut data, &DeseqOptions::default());
+    let mut options = TestOptions::default();
+    options.beta_prior = true;
+    let fit = wald_test(&ctx, &data, &plain.dispersions, None, &options).expect("a fit");
+    let (names, variance) =
+        beta_prior_variances(&data, &plain.dispersions, &plain.fit.beta, &options).expect("some");
+    assert_eq!(names, fit.names());
+    assert_eq!(Some(variance), fit.beta_prior_variance);
+    let short = &plain.fit.beta[1..];
+    assert!(beta_prior_variances(&data, &plain.dispersions, short, &options).is_err());
+}
+
+#[test]
+fn components_of_samples_hold_their_distances() {
+    let m = 5;
+    let values: Vec<f64> = (0..40 * m)
+        .map(|at| ((at * 37) % 101) as f64 / 10.0)
+        .collect();
+    let made = sample_pca(&values, m, 1000).expect("components");
+    for (i, j) in [(0, 1), (2, 4)] {
+        let apart: f64 = values
+            .chunks_exact(m)
+            .map(|row| (row[i] - row[j]).powi(2))
+            .sum();
+        let row = |s: usize| &made.scores[s * m..(s + 1) * m];
+        let scores = row(i).iter().zip(row(j));
+        let found: f64 = scores.map(|(a, b)| (a - b).powi(2)).sum();
+        assert!((apart - found).abs() < 1e-9 * apart);
+    }
+    assert!((made.percent_var.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let mut odd = values;
+    odd[7] = f64::NAN;
+    let error = sample_pca(&odd, m, 10).expect_err("not finite");
+    assert!(error.message().contains("gene 1 and sample 2"), "{error}");
 }

@@ -6,7 +6,7 @@
 mod deseq_golden;
 mod shared_data;
 
-use cytosol::data::Column;
+use cytosol::data::{Categorical, Column};
 use cytosol::deseq::{
     DeseqDataset, DeseqOptions, RlogPrior, SizeFactorOptions, TransformOptions, Transformed,
     collapse_replicates, deseq, estimate_size_factors, fpkm, fpm, norm_transform, rlog, sample_pca,
@@ -146,6 +146,7 @@ fn replicates_are_collapsed() {
         return;
     };
     let groups: Vec<String> = (0..12).map(|j| format!("G{}", j / 2 + 1)).collect();
+    let groups = Categorical::from_labels(&groups);
     let got =
         collapse_replicates(&context(1), &data, &groups, Some(&data.samples)).expect("collapsed");
     let counts = Frame::read(&folder.join("collapseReplicates_counts.tsv.gz"));
@@ -189,7 +190,7 @@ fn airway_transforms_and_components() {
         &Frame::read(&folder.join("vst_blind_rows.tsv.gz")),
         6e-8,
     );
-    let pca = sample_pca(&fast, 500).expect("components");
+    let pca = sample_pca(&fast.values, 8, 500).expect("components");
     let frame = Frame::read(&folder.join("plotPCA_vst.tsv.gz"));
     for (k, name) in ["PC1", "PC2"].iter().enumerate() {
         let want = frame.numbers(name);

@@ -442,6 +442,134 @@ static void bad_input(cyto_context *ctx, cyto_deseq *deseq) {
     cyto_deseq_samples_free(table);
 }
 
+static const double *values_of(const cyto_deseq_transformed *made) {
+    cyto_array array = CYTO_ARRAY_INIT;
+    OK(cyto_deseq_transformed_array(made, "values", &array, &err));
+    CHECK(array.n_columns > 0);
+    return array.data;
+}
+
+/* The dispersions stage by stage, also with what a host kept in between. */
+static void stages(cyto_context *ctx, const cyto_deseq *whole) {
+    static const char *const names[] = {"baseMean", "baseVar", "allZero", "dispGeneEst", "dispGeneIter",
+                                        "disp_model_matrix", "mu", "dispFit", "trend"};
+    enum { N = sizeof names / sizeof *names };
+    cyto_deseq *deseq = data_set(ctx, dense(ctx), "~ batch + condition"), *other;
+    double *values[N], variance = 0;
+    size_t lengths[N];
+    FAILS(CYTO_STATE, "size", cyto_deseq_estimate_gene_wise_dispersions(ctx, deseq, NULL, &err));
+    FAILS(CYTO_STATE, "gene_wise", cyto_deseq_fit_dispersion_trend(ctx, deseq, NULL, &err));
+    OK(cyto_deseq_estimate_size_factors(ctx, deseq, NULL, &err));
+    OK(cyto_deseq_estimate_gene_wise_dispersions(ctx, deseq, "{\"keep_assays\": true}", &err));
+    CHECK(same_bits(lent(deseq, "dispGeneEst"), lent(whole, "dispGeneEst")));
+    CHECK(lent(deseq, "mu").n_rows == GENES);
+    FAILS(CYTO_STATE, "trend", cyto_deseq_shrink_dispersions(ctx, deseq, NULL, &err));
+    FAILS(CYTO_STATE, "trend", cyto_deseq_estimate_disp_prior_var(deseq, NULL, &variance, &err));
+    OK(cyto_deseq_fit_dispersion_trend(ctx, deseq, NULL, &err));
+    CHECK(same_bits(lent(deseq, "dispFit"), lent(whole, "dispFit")));
+    FAILS(CYTO_INVALID_ARGUMENT, "out", cyto_deseq_estimate_disp_prior_var(deseq, NULL, NULL, &err));
+    OK(cyto_deseq_estimate_disp_prior_var(deseq, NULL, &variance, &err));
+    CHECK(variance >= 0.25);
+    for (int i = 0; i < N; i++) {
+        const cyto_array array = lent(deseq, names[i]);
+        lengths[i] = array.n_rows * (array.n_columns == 0 ? 1 : array.n_columns);
+        values[i] = as_doubles(array);
+    }
+    other = data_set(ctx, dense(ctx), "~ batch + condition");
+    OK(cyto_deseq_set(other, "size_factors", lent(whole, "size_factors").data, SAMPLES, &err));
+    OK(cyto_deseq_restore(other, NULL, names, (const double *const *)values, lengths, N, &err));
+    CHECK(same_bits(lent(other, "dispFit"), lent(whole, "dispFit")));
+    OK(cyto_deseq_shrink_dispersions(ctx, deseq, NULL, &err));
+    CHECK(same_bits(lent(deseq, "dispersion"), lent(whole, "dispersion")));
+    OK(cyto_deseq_wald(ctx, deseq, NULL, &err));
+    CHECK(same_analysis(deseq, whole));
+    OK(cyto_deseq_estimate_beta_prior_var(deseq, NULL, 0, NULL, &err));
+    CHECK(lent(deseq, "beta_prior_var").n_rows == lent(deseq, "beta_prior_names").n_rows);
+    CHECK(lent(deseq, "beta_prior_var").n_rows == 5);
+    FAILS(CYTO_INVALID_ARGUMENT, "mle", cyto_deseq_estimate_beta_prior_var(deseq, values[0], 3, NULL, &err));
+    FAILS(CYTO_STATE, "dispersions", cyto_deseq_estimate_beta_prior_var(other, NULL, 0, NULL, &err));
+    for (int i = 0; i < N; i++) free(values[i]);
+    cyto_deseq_free(other);
+    cyto_deseq_free(deseq);
+}
+
+/* Counts, counts per million and kilobase, samples added up, outliers, components, a kept table. */
+static void functions_of_counts(cyto_context *ctx, const cyto_deseq *whole) {
+    static const int32_t groups[SAMPLES] = {0, 2, 0, 2, 0, 2, 0, 2}, bad[SAMPLES] = {0, 9, 0, 0, 0, 0, 0, 0};
+    static const char *const group_names[] = {"odd", "none", "even"};
+    static double cooks[GENES * SAMPLES], lengths[GENES], scores[SAMPLES * SAMPLES], share[SAMPLES];
+    cyto_deseq *deseq = data_set(ctx, dense(ctx), "~ condition"), *made = NULL;
+    cyto_deseq_transformed *plain = NULL, *million = NULL, *kilobase = NULL, *sums = NULL;
+    FAILS(CYTO_STATE, "size", cyto_deseq_counts(ctx, deseq, "{\"normalized\": true}", &plain, &err));
+    OK(cyto_deseq_counts(ctx, deseq, NULL, &plain, &err));
+    OK(cyto_deseq_fpm(ctx, deseq, "{\"robust\": false}", &million, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "lengths", cyto_deseq_fpkm(ctx, deseq, NULL, &kilobase, &err));
+    for (int g = 0; g < GENES; g++) lengths[g] = 2000;
+    FAILS(CYTO_INVALID_ARGUMENT, "values for", cyto_deseq_set(deseq, "base_pairs", lengths, 3, &err));
+    OK(cyto_deseq_set(deseq, "base_pairs", lengths, GENES, &err));
+    OK(cyto_deseq_fpkm(ctx, deseq, "{\"robust\": false}", &kilobase, &err));
+    double total = 0;
+    for (int i = 0; i < GENES * SAMPLES; i++) {
+        CHECK(values_of(plain)[i] == counts[i]);
+        CHECK(fabs(values_of(kilobase)[i] - values_of(million)[i] / 2) < 1e-9);
+        if (i % SAMPLES == 1) total += values_of(million)[i];
+    }
+    CHECK(fabs(total - 1e6) < 1e-3);
+    FAILS(CYTO_INVALID_ARGUMENT, "codes[1]",
+          cyto_deseq_collapse_replicates(ctx, deseq, bad, SAMPLES, group_names, 3, NULL, &made, &err));
+    OK(cyto_deseq_collapse_replicates(ctx, deseq, groups, SAMPLES, group_names, 3, samples_text, &made, &err));
+    OK(cyto_deseq_counts(ctx, made, NULL, &sums, &err));
+    CHECK(lent(made, "samples").n_rows == 2);
+    CHECK(values_of(sums)[1] == counts[1] + counts[3] + counts[5] + counts[7]);
+    cyto_deseq_transformed_free(sums);
+    cyto_deseq_free(made);
+    FAILS(CYTO_STATE, "run", cyto_deseq_replace_outliers(deseq, cooks, GENES * SAMPLES, NULL, &made, &err));
+    FAILS(CYTO_STATE, "keep_assays", cyto_deseq_replace_outliers(whole, NULL, 0, NULL, &made, &err));
+    cooks[SAMPLES * 4 + 2] = 1e6;
+    OK(cyto_deseq_replace_outliers(whole, cooks, GENES * SAMPLES, "{\"samples\": [2]}", &made, &err));
+    OK(cyto_deseq_counts(ctx, made, NULL, &sums, &err));
+    for (int i = 0; i < GENES * SAMPLES; i++)
+        CHECK((values_of(sums)[i] != counts[i]) == (i == SAMPLES * 4 + 2));
+    CHECK(((const uint8_t *)lent(made, "replace").data)[4] == 1);
+    CHECK(((const uint8_t *)lent(made, "replaceable").data)[3] == 0);
+    cyto_deseq_transformed_free(sums);
+    cyto_deseq_free(made);
+    OK(cyto_deseq_sample_pca(values_of(million), GENES, SAMPLES, 100, scores, share, &err));
+    CHECK(share[0] >= share[1] && share[0] > 0.2 && share[SAMPLES - 1] < 1e-9);
+    FAILS(CYTO_INVALID_ARGUMENT, "scores",
+          cyto_deseq_sample_pca(values_of(million), GENES, SAMPLES, 100, NULL, share, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "two samples",
+          cyto_deseq_sample_pca(values_of(million), GENES, 1, 100, scores, share, &err));
+    cyto_deseq_transformed_free(plain);
+    cyto_deseq_transformed_free(million);
+    cyto_deseq_transformed_free(kilobase);
+    cyto_deseq_free(deseq);
+}
+
+static void a_kept_table_has_its_summary(cyto_context *ctx, const cyto_deseq *whole) {
+    static const char *const names[] = {"baseMean", "log2FoldChange", "pvalue", "padj"};
+    cyto_deseq_results *table = results_of(ctx, whole, NULL), *kept = NULL;
+    const double *values[4];
+    size_t lengths[4] = {GENES, GENES, GENES, GENES};
+    char options[96];
+    for (int i = 0; i < 4; i++) values[i] = column(table, names[i]).data;
+    const char *at = strstr(cyto_deseq_results_info_json(table), "\"filter_threshold\":");
+    CHECK(at != NULL);
+    snprintf(options, sizeof options, "{\"alpha\": 0.1, \"filter_threshold\": %g}",
+             at == NULL ? 0 : strtod(at + strlen("\"filter_threshold\":"), NULL));
+    OK(cyto_deseq_results_restore(genes, GENES, options, names, values, lengths, 4, &kept, &err));
+    CHECK(strcmp(cyto_deseq_results_summary(kept), cyto_deseq_results_summary(table)) == 0);
+    cyto_deseq_results_free(kept);
+    kept = NULL;
+    FAILS(CYTO_INVALID_ARGUMENT, "log2FoldChange",
+          cyto_deseq_results_restore(genes, GENES, NULL, names, values, lengths, 1, &kept, &err));
+    lengths[1] = 3;
+    FAILS(CYTO_INVALID_ARGUMENT, "3 values",
+          cyto_deseq_results_restore(genes, GENES, NULL, names, values, lengths, 4, &kept, &err));
+    CHECK(kept == NULL);
+    cyto_deseq_results_free(table);
+}
+
 static void nulls(cyto_context *ctx, cyto_deseq *deseq) {
     cyto_deseq_results *results = NULL;
     cyto_deseq_transformed *transformed = NULL;
@@ -461,6 +589,17 @@ static void nulls(cyto_context *ctx, cyto_deseq *deseq) {
     FAILS(bad, "NULL", cyto_deseq_wald(ctx, NULL, NULL, &err));
     FAILS(bad, "NULL", cyto_deseq_lrt(ctx, NULL, NULL, &err));
     FAILS(bad, "NULL", cyto_deseq_run(ctx, NULL, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_estimate_gene_wise_dispersions(ctx, NULL, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_fit_dispersion_trend(ctx, NULL, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_shrink_dispersions(ctx, NULL, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_estimate_disp_prior_var(NULL, NULL, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_estimate_beta_prior_var(NULL, NULL, 0, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_counts(ctx, NULL, NULL, &transformed, &err));
+    FAILS(bad, "out", cyto_deseq_fpm(ctx, deseq, NULL, NULL, &err));
+    FAILS(bad, "NULL", cyto_deseq_fpkm(ctx, NULL, NULL, &transformed, &err));
+    FAILS(bad, "NULL", cyto_deseq_collapse_replicates(ctx, NULL, NULL, 0, NULL, 0, NULL, &made, &err));
+    FAILS(bad, "NULL", cyto_deseq_replace_outliers(NULL, NULL, 0, NULL, &made, &err));
+    FAILS(bad, "NULL", cyto_deseq_results_restore(NULL, 2, NULL, NULL, NULL, NULL, 0, &results, &err));
     FAILS(bad, "ctx", cyto_deseq_run(NULL, deseq, NULL, &err));
     FAILS(bad, "NULL", cyto_deseq_results_new(ctx, NULL, NULL, &results, &err));
     FAILS(bad, "out", cyto_deseq_results_new(ctx, deseq, NULL, NULL, &err));
@@ -633,6 +772,9 @@ int main(void) {
     quasi_likelihood(ctx);
     fast_mode(ctx, whole);
     mixtures(ctx);
+    stages(ctx, whole);
+    functions_of_counts(ctx, whole);
+    a_kept_table_has_its_summary(ctx, whole);
     tables(ctx, whole);
     bad_input(ctx, whole);
     nulls(ctx, whole);

@@ -49,7 +49,9 @@ export PpResult, report_json, pp_qc, pp_filter_cells, pp_filter_genes, pp_normal
     pp_highly_variable_genes, pp_pca, pp_scale, pp_neighbors, pp_aggregate, pp_preprocess, pp_convert, pp_validate,
     pp_subset, pp_size_factors, pp_transform
 export Deseq, DeseqResults, DeseqTransformed, DeseqUnmixed, unmix, set_factors!, run_deseq!, estimate_size_factors!,
-    estimate_dispersions!, wald_test!, likelihood_ratio_test!, deseq_results, deseq_summary, lfc_shrink, vst, rlog
+    estimate_dispersions!, estimate_gene_wise_dispersions!, fit_dispersion_trend!, shrink_dispersions!, disp_prior_var,
+    estimate_beta_prior_var!, collapse_replicates, replace_outliers, sample_pca, count_matrix, fpm, fpkm, wald_test!,
+    likelihood_ratio_test!, deseq_results, deseq_summary, lfc_shrink, vst, rlog
 export plan, run_shard, merge_shards, Partial, bytes
 
 function __init__()

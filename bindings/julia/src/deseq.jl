@@ -149,7 +149,7 @@ array_function(::Deseq) = :cyto_deseq_array
     set_factors!(deseq, name, values)
 
 Sets what scales or weighs the counts: `:size_factors` (a vector, one a sample), or a matrix genes x samples of
-`:normalization_factors`, `:avg_tx_length` or `:weights`. What was estimated before is forgotten.
+`:normalization_factors`, `:avg_tx_length` or `:weights`. What was estimated before is forgotten. `:base_pairs` (lengths of the genes) are for [`fpkm`](@ref).
 """
 function set_factors!(deseq::Deseq, name::Union{Symbol,AbstractString}, values::AbstractVecOrMat{<:Real})
     name = c_text("name", string(name))
@@ -165,7 +165,10 @@ function set_factors!(deseq::Deseq, name::Union{Symbol,AbstractString}, values::
 end
 
 for (f, name) in ((:estimate_size_factors!, :cyto_deseq_estimate_size_factors),
-                  (:estimate_dispersions!, :cyto_deseq_estimate_dispersions), (:wald_test!, :cyto_deseq_wald),
+                  (:estimate_dispersions!, :cyto_deseq_estimate_dispersions),
+                  (:estimate_gene_wise_dispersions!, :cyto_deseq_estimate_gene_wise_dispersions),
+                  (:fit_dispersion_trend!, :cyto_deseq_fit_dispersion_trend),
+                  (:shrink_dispersions!, :cyto_deseq_shrink_dispersions), (:wald_test!, :cyto_deseq_wald),
                   (:likelihood_ratio_test!, :cyto_deseq_lrt), (:run_deseq!, :cyto_deseq_run))
     @eval function $f(ctx::Context, deseq::Deseq; options...)
         options = options_text(options)
@@ -202,6 +205,115 @@ estimate_size_factors!
 Second step; throws [`StateError`](@ref) before the first. Options: `fit_type` ("parametric", "local", "mean"), `mode`, ...
 """
 estimate_dispersions!
+
+"""
+    estimate_gene_wise_dispersions!(ctx, deseq; options...)
+    fit_dispersion_trend!(ctx, deseq; fit_type = "parametric", min_disp = 1e-8)
+    shrink_dispersions!(ctx, deseq; options...)
+
+The stages of [`estimate_dispersions!`](@ref), which they give the bits of: estimates of each gene by itself (`keep_assays =
+true` for the array `:mu`), their trend (`:dispFit`), and both together (`:dispersion`). Options of the first and last are
+those of the whole; see [`disp_prior_var`](@ref).
+"""
+estimate_gene_wise_dispersions!
+
+"""
+    disp_prior_var(deseq; min_disp = 1e-8)
+
+Variance of true ln dispersions about the trend, after [`fit_dispersion_trend!`](@ref); option `disp_prior_var` of
+[`shrink_dispersions!`](@ref).
+"""
+function disp_prior_var(deseq::Deseq; options...)
+    options = options_text(options)
+    value = Ref(NaN)
+    lend(deseq) do ptr
+        fallible() do err
+            ccall(sym(:cyto_deseq_estimate_disp_prior_var), Int32, (Ptr{Cvoid}, Cstring, Ptr{Float64}, Ptr{Ptr{Cvoid}}),
+                  ptr, options, value, err)
+        end
+    end
+    return value[]
+end
+
+"""
+    estimate_beta_prior_var!(deseq, mle = nothing; beta_prior_method = "weighted", upper_quantile = 0.05, model_matrix_type = "expanded")
+
+Variances of a prior of the coefficients, for `beta_prior_var` of [`wald_test!`](@ref): arrays `:beta_prior_var` and
+`:beta_prior_names`. `mle`: coefficients without prior (log2, genes x coefficients), those of the test when absent.
+"""
+function estimate_beta_prior_var!(deseq::Deseq, mle::Union{Nothing,AbstractMatrix{<:Real}} = nothing; options...)
+    options = options_text(options)
+    values = mle === nothing ? Float64[] : convert(Vector{Float64}, vec(permutedims(mle)))
+    lend(deseq) do ptr
+        GC.@preserve values fallible() do err
+            ccall(sym(:cyto_deseq_estimate_beta_prior_var), Int32,
+                  (Ptr{Cvoid}, Ptr{Float64}, Csize_t, Cstring, Ptr{Ptr{Cvoid}}),
+                  ptr, mle === nothing ? Ptr{Float64}(C_NULL) : pointer(values), length(values), options, err)
+        end
+    end
+    return deseq
+end
+
+"""
+    collapse_replicates(ctx, deseq, groups; runs = nothing)
+
+A new [`Deseq`](@ref) whose samples are the groups, sorted, with counts added. `groups`: the group of each sample; `runs`:
+names that become the column `runsCollapsed` of `table(d, :samples)`.
+"""
+function collapse_replicates(ctx::Context, deseq::Deseq, groups::AbstractVector; runs = nothing)
+    codes, names = factor_of("groups", map(string, groups), nothing)
+    at = pointers(names)
+    texts = runs === nothing ? String[] : c_texts("runs", runs)
+    runs === nothing || length(texts) == length(codes) ||
+        refuse("runs", "$(length(texts)) names for $(length(codes)) samples")
+    runs_at = pointers(texts)
+    return lend(ctx, deseq) do ctx, deseq
+        GC.@preserve names at texts runs_at make(Deseq) do out, err
+            ccall(sym(:cyto_deseq_collapse_replicates), Int32,
+                  (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Int32}, Csize_t, Ptr{Ptr{UInt8}}, Csize_t, Ptr{Ptr{UInt8}},
+                   Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+                  ctx, deseq, codes, length(codes), at, length(at),
+                  runs === nothing ? Ptr{Ptr{UInt8}}(C_NULL) : pointer(runs_at), out, err)
+        end
+    end
+end
+
+"""
+    replace_outliers(deseq, cooks = nothing; trim = 0.2, cooks_cutoff, min_replicates = 7, samples)
+
+A new [`Deseq`](@ref) with outliers replaced and nothing fitted again; arrays `:replace` and `:replaceable`. `cooks`: distances,
+genes x samples; those of the test, made with `keep_assays`, when absent. `samples`: positions from 0.
+"""
+function replace_outliers(deseq::Deseq, cooks::Union{Nothing,AbstractMatrix{<:Real}} = nothing; options...)
+    options = options_text(options)
+    values = cooks === nothing ? Float64[] : convert(Vector{Float64}, vec(permutedims(cooks)))
+    return lend(deseq) do deseq
+        GC.@preserve values make(Deseq) do out, err
+            ccall(sym(:cyto_deseq_replace_outliers), Int32,
+                  (Ptr{Cvoid}, Ptr{Float64}, Csize_t, Cstring, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}),
+                  deseq, cooks === nothing ? Ptr{Float64}(C_NULL) : pointer(values), length(values), options, out, err)
+        end
+    end
+end
+
+"""
+    sample_pca(values; n_top = 500)
+
+Principal components of the samples from transformed counts (genes x samples), by the `n_top` most variable genes:
+`(scores = samples x components, percent_var)`. Signs are arbitrary but fixed.
+"""
+function sample_pca(values::AbstractMatrix{<:Real}; n_top::Integer = 500)
+    n, m = size(values)
+    n_top >= 0 || refuse("n_top", "$n_top; must be positive")
+    given = convert(Vector{Float64}, vec(permutedims(values)))
+    scores, share = zeros(m, m), zeros(m)
+    fallible() do err
+        ccall(sym(:cyto_deseq_sample_pca), Int32,
+              (Ptr{Float64}, Csize_t, Csize_t, Csize_t, Ptr{Float64}, Ptr{Float64}, Ptr{Ptr{Cvoid}}),
+              given, n, m, n_top, scores, share, err)
+    end
+    return (scores = permutedims(scores), percent_var = share)
+end
 
 """
     wald_test!(ctx, deseq; options...)
@@ -289,7 +401,8 @@ function table(deseq::Deseq, name::Union{Symbol,AbstractString} = :genes)
     end
 end
 
-for (f, name) in ((:vst, :cyto_deseq_vst), (:rlog, :cyto_deseq_rlog))
+for (f, name) in ((:vst, :cyto_deseq_vst), (:rlog, :cyto_deseq_rlog), (:count_matrix, :cyto_deseq_counts),
+                  (:fpm, :cyto_deseq_fpm), (:fpkm, :cyto_deseq_fpkm))
     @eval function $f(ctx::Context, deseq::Deseq; options...)
         options = options_text(options)
         return lend(ctx, deseq) do ctx, deseq
@@ -308,6 +421,22 @@ The variance-stabilising transformation, log2-like; `nsub` genes give the trend,
 `:genes`, `:samples`.
 """
 vst
+
+"""
+    count_matrix(ctx, deseq; normalized = false)
+
+The counts, divided by size or normalization factors when wanted. Arrays: those of [`vst`](@ref).
+"""
+count_matrix
+
+"""
+    fpm(ctx, deseq; robust = true)
+    fpkm(ctx, deseq; robust = true)
+
+Counts per million, and per million and kilobase by `:avg_tx_length` or `:base_pairs` ([`set_factors!`](@ref)). `robust`: by
+size factors, else by totals. Arrays: those of [`vst`](@ref).
+"""
+fpm
 
 """
     rlog(ctx, deseq; blind = true, fit_type = "parametric")

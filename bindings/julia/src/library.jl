@@ -40,6 +40,9 @@ const FUNCTIONS = (
     :cyto_deseq_run, :cyto_deseq_array, :cyto_deseq_table_arrow, :cyto_deseq_info_json,
     :cyto_deseq_results_new, :cyto_deseq_lfc_shrink, :cyto_deseq_results_free, :cyto_deseq_results_array,
     :cyto_deseq_results_table_arrow, :cyto_deseq_results_info_json, :cyto_deseq_results_summary,
+    :cyto_deseq_estimate_gene_wise_dispersions, :cyto_deseq_fit_dispersion_trend, :cyto_deseq_shrink_dispersions,
+    :cyto_deseq_estimate_disp_prior_var, :cyto_deseq_estimate_beta_prior_var, :cyto_deseq_counts, :cyto_deseq_fpm,
+    :cyto_deseq_fpkm, :cyto_deseq_collapse_replicates, :cyto_deseq_replace_outliers, :cyto_deseq_sample_pca,
     :cyto_deseq_vst, :cyto_deseq_rlog, :cyto_deseq_transformed_free, :cyto_deseq_transformed_array,
     :cyto_deseq_unmix, :cyto_deseq_unmixed_free, :cyto_deseq_unmixed_array,
 )

@@ -83,7 +83,47 @@
         @test array(mixed, :mix) ≈ shares' atol = 1e-3
     end
 
+    @testset "stages give the bits of the whole" begin
+        staged = estimate_gene_wise_dispersions!(ctx, estimate_size_factors!(ctx, data(x)); keep_assays = true)
+        @test size(array(staged, :mu)) == (n, m) && same_bits(array(staged, :dispGeneEst), array(d, :dispGeneEst))
+        fit_dispersion_trend!(ctx, staged)
+        prior = disp_prior_var(staged)
+        @test occursin("\"disp_prior_var\":$prior", info_json(d))
+        shrink_dispersions!(ctx, staged; disp_prior_var = prior)
+        @test same_bits(array(staged, :dispersion), array(d, :dispersion))
+        @test answer(wald_test!(ctx, staged), :stat)
+        estimate_beta_prior_var!(staged)
+        variance = array(staged, :beta_prior_var)
+        @test array(staged, :beta_prior_names)[1] == "Intercept" && length(variance) == 5
+        estimate_beta_prior_var!(staged, array(d, :coefficients))
+        @test array(staged, :beta_prior_var) == variance
+    end
+
+    @testset "functions of counts" begin
+        @test array(count_matrix(ctx, d), :values) == x
+        normalized = array(count_matrix(ctx, d; normalized = true), :values)
+        @test normalized ≈ x ./ array(d, :size_factors)'
+        million = array(fpm(ctx, d; robust = false), :values)
+        @test all(sum(million; dims = 1) .≈ 1e6)
+        @test array(fpkm(ctx, set_factors!(d, :base_pairs, fill(500.0, n)); robust = false), :values) ≈ 2 * million
+        both = collapse_replicates(ctx, d, condition; runs = known.names)
+        @test array(both, :samples) == ["treated", "untreated"]
+        @test array(count_matrix(ctx, both), :values) == hcat(sum(x[:, 5:8]; dims = 2), sum(x[:, 1:4]; dims = 2))
+        @test table(both, :samples).runsCollapsed == ["s5,s6,s7,s8", "s1,s2,s3,s4"]
+        cooks = zeros(n, m)
+        cooks[5, 3] = 1e6
+        replaced = replace_outliers(d, cooks; samples = [2])
+        @test findall(array(count_matrix(ctx, replaced), :values) .!= x) == [CartesianIndex(5, 3)]
+        @test findall(array(replaced, :replace) .!= 0) == [5]
+        values = array(vst(ctx, d; nsub = 0), :values)
+        parts = sample_pca(values)
+        @test size(parts.scores) == (m, m) && sum(parts.percent_var) ≈ 1
+        @test sum(abs2, parts.scores[1, :] - parts.scores[2, :]) ≈ sum(abs2, values[:, 1] - values[:, 2])
+    end
+
     @testset "refusals" begin
+        @test refused(() -> sample_pca(fill(NaN, 3, 3)), InvalidArgument, "finite")
+        @test refused(() -> fit_dispersion_trend!(ctx, data(x)), StateError, "gene_wise")
         @test refused(() -> data(-x), InvalidData, "negative")
         @test refused(() -> data(x; design = "~ dose"), InvalidArgument, "dose")
         @test refused(() -> data(x; design = ones(m, 2)), InvalidArgument, "coefficients")

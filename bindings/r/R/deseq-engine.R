@@ -11,24 +11,12 @@ deseq_threads <- function(parallel, BPPARAM, caller) {
   getOption("mc.cores", 2L)
 }
 
-# A call whose notes become messages and warnings of R. R cuts off handlers inside callbacks, so notes are raised
-# when the call is over, in their order.
+# A call whose notes become messages and warnings of R as they come.
 noted_call <- function(caller, threads, quiet, work) {
-  notes <- list()
-  show <- getOption("cytosol.progress", interactive())
-  draw <- if (is.function(show)) show else if (isTRUE(show)) progress_bar() else function(...) NULL
-  old <- options(cytosol.progress = function(stage, done, total, elapsed, message) {
-    if (stage %in% c("message", "warning")) notes[[length(notes) + 1]] <<- list(stage, message)
-    else draw(stage, done, total, elapsed, message)
+  engine_call(caller, threads, work, note = function(kind, text) {
+    if (kind == "warning") warning(caller, ": ", text, call. = FALSE)
+    else if (!quiet) message(text)
   })
-  on.exit({
-    options(old)
-    for (note in notes) {
-      if (note[[1]] == "warning") warning(caller, ": ", note[[2]], call. = FALSE)
-      else if (!quiet) message(note[[2]])
-    }
-  })
-  engine_call(caller, threads, work)
 }
 
 # ---- what the engine is given ----
@@ -149,34 +137,65 @@ quasi_columns <- c("qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected")
 
 has_results <- function(object) !is.null(attr(object, "test", exact = TRUE)) && length(resultsNames(object)) > 0
 
-kept_columns <- function(object, level, min_mu = NULL) {
+# NULL where the level needs no columns, or the object has not got them.
+kept_columns <- function(object, level, design, min_mu = NULL) {
   genes <- S4Vectors::mcols(object)
-  if (level == "data" || is.null(genes$dispersion)) return(NULL)
   n <- nrow(object)
   column <- function(name) {
     values <- genes[[name]]
     if (is.null(values)) rep(NaN, n) else as.double(values)
   }
+  if (level %in% c("data", "bare")) return(NULL)
+  if (level %in% c("gene-wise", "trend")) return(early_columns(object, level, design, column))
+  if (is.null(genes$dispersion)) return(NULL)
   columns <- lapply(setNames(nm = dispersion_columns), column)
   if (is.null(genes$baseMean) || is.null(genes$allZero)) columns[c("baseMean", "baseVar", "allZero")] <- base_columns(object)
-  design <- attr(object, "dispModelMatrix", exact = TRUE)
-  if (is.null(design)) design <- model_matrix_of(object)
-  columns$disp_model_matrix <- as.double(t(design))
+  matrix <- attr(object, "dispModelMatrix", exact = TRUE)
+  if (is.null(matrix)) matrix <- model_matrix_of(object)
+  columns$disp_model_matrix <- as.double(t(matrix))
   trend <- object@dispersionFunction
-  columns$trend <- trend_numbers(trend)
-  if (is.null(columns$trend)) columns$trend <- c(3, NaN)
+  columns$trend <- numbers_or_unknown(trend)
   options <- list(var_log_disp_ests = attr(trend, "varLogDispEsts"), disp_prior_var = attr(trend, "dispPriorVar"))
   df0 <- attr(object, "quasiLikelihood_df0", exact = TRUE)
   if (!is.null(genes$qlDispMAP) && !is.null(df0)) {
     columns <- c(columns, lapply(setNames(nm = quasi_columns), column))
-    if (is.finite(df0)) options$ql_df0 <- df0
+    options$ql_df0 <- df0
   }
-  options <- options[!vapply(options, is.null, TRUE)]
+  options <- options[vapply(options, is_finite_number, TRUE)]
   if (level == "test") {
     if (!has_results(object)) return(NULL)
     with_test <- test_columns(object, genes, column, min_mu)
     columns <- c(columns, with_test$columns)
     options <- c(options, with_test$options)
+  }
+  list(columns = columns, options = options)
+}
+
+is_finite_number <- function(x) is.numeric(x) && length(x) == 1 && is.finite(x)
+
+# A function of somebody else's has values, which are columns, but no numbers.
+numbers_or_unknown <- function(trend) {
+  numbers <- trend_numbers(trend)
+  if (is.null(numbers)) c(3, NaN) else numbers
+}
+
+# Columns of the stages before the final dispersions: gene-wise estimates, and their trend.
+early_columns <- function(object, level, design, column) {
+  genes <- S4Vectors::mcols(object)
+  if (is.null(genes$dispGeneEst) || (level == "trend" && is.null(genes$dispFit))) return(NULL)
+  columns <- lapply(setNames(nm = c("dispGeneEst", "dispGeneIter")), column)
+  columns[c("baseMean", "baseVar", "allZero")] <- if (is.null(genes$baseMean) || is.null(genes$allZero)) base_columns(object) else
+    lapply(c("baseMean", "baseVar", "allZero"), column)
+  columns$disp_model_matrix <- as.double(t(if (is.matrix(design)) design else
+    renamed_matrix(design, SummarizedExperiment::colData(object))))
+  mu <- assay_of(object, "mu")
+  if (!is.null(mu)) columns$mu <- by_gene(mu)
+  options <- list()
+  if (level == "trend") {
+    columns$dispFit <- column("dispFit")
+    columns$trend <- numbers_or_unknown(object@dispersionFunction)
+    varies <- attr(object@dispersionFunction, "varLogDispEsts")
+    if (is_finite_number(varies)) options$var_log_disp_ests <- varies
   }
   list(columns = columns, options = options)
 }
@@ -268,33 +287,49 @@ trend_function <- function(numbers, fitType, varLogDispEsts, dispPriorVar) {
 }
 
 # ---- the engine of an object ----
+#
+# An engine is in a box: its handle, the data that it was made of, and the estimates that it has now. Copies of an object
+# hold the token of one box; who finds other estimates there than his own puts his own in, and who finds other data, or
+# an engine that another object has gone on with, gets a new engine.
 
-# level: "data", "dispersions" or "test"; how much of the analysis the engine has to know.
-engine_for <- function(object, level, caller, design = object@design, min_mu = NULL) {
+new_box <- function(handle, data, columns) list2env(list(handle = handle, data = data, columns = columns), parent = emptyenv())
+
+# What has to be called before, by level.
+steps_before <- c(
+  "gene-wise" = "gene-wise dispersions; call estimateDispersionsGeneEst first",
+  trend = "trend of the dispersions; call estimateDispersionsGeneEst and estimateDispersionsFit first",
+  dispersions = "dispersions; call estimateDispersions first",
+  test = "test; call DESeq, nbinomWaldTest or nbinomLRT first")
+
+# level: how much of the analysis the engine has to know: "data" (estimates do not matter), "bare" (none), "gene-wise",
+# "trend", "dispersions" or "test". With `changes` the engine is for a step, whose object is tied to it afterwards.
+engine_for <- function(object, level, caller, design = object@design, min_mu = NULL, changes = FALSE) {
   data <- data_of(object, design)
-  kept <- kept_engine(attr(object, "engine", exact = TRUE))
-  columns <- kept_columns(object, level, min_mu)
-  if (is.null(columns) && level != "data")
-    refuse(caller, if (level == "test") "the object has no test; call DESeq, nbinomWaldTest or nbinomLRT first" else
-      "the object has no dispersions; call estimateDispersions first", argument = "object", kind = "state")
-  if (!is.null(kept) && is_alive(kept$handle) && identical(kept$data, data)) {
-    if (level == "data" || identical(kept$columns, columns)) return(kept$handle)
-    handle <- kept$handle
-  } else {
-    handle <- make_deseq(data, caller)
-  }
-  if (!is.null(columns)) value_of(deseq_put_back(handle, columns$columns, columns$options), caller)
+  columns <- kept_columns(object, level, design, min_mu)
+  if (is.null(columns) && level %in% names(steps_before))
+    refuse(caller, "the object has no ", steps_before[[level]], argument = "object", kind = "state")
   token <- attr(object, "engine", exact = TRUE)
-  if (is.environment(token) && identical(token$session, session$id))
-    engines[[token$id]] <- list(handle = handle, data = data, columns = columns)
-  handle
+  box <- kept_engine(token)
+  fits <- !is.null(box) && is_alive(box$handle) && identical(box$data, data) && (level != "bare" || is.null(box$columns))
+  if (!fits) {
+    box <- new_box(make_deseq(data, caller), data, NULL)
+    if (is.environment(token) && identical(token$session, session$id)) engines[[token$id]] <- box
+  }
+  if (!is.null(columns) && !identical(box$columns, columns)) {
+    value_of(deseq_put_back(box$handle, columns$columns, columns$options), caller)
+    box$columns <- columns
+  }
+  if (changes) box$data <- NULL
+  box$handle
 }
 
-# Ties an engine to the object that now holds what it estimated.
+# Ties an engine to the object that now holds what it estimated; with the level "other" the engine has estimates that the
+# object has not.
 tie_engine <- function(object, handle, level, design = object@design) {
   token <- register(new.env(parent = emptyenv()))
   attr(object, "engine") <- token
-  engines[[token$id]] <- list(handle = handle, data = data_of(object, design), columns = kept_columns(object, level))
+  columns <- if (level == "other") level else kept_columns(object, level, design)
+  engines[[token$id]] <- new_box(handle, data_of(object, design), columns)
   object
 }
 
@@ -334,6 +369,10 @@ describe_column <- function(name, coefficients, prior, lrt) {
 with_gene_columns <- function(object, table, info, lrt = NULL) {
   old <- without_estimates(S4Vectors::mcols(object))
   table$gene <- NULL
+  # Dispersions of the user's own came about without these.
+  unknown <- vapply(table, function(values) is.double(values) && all(is.nan(values)), TRUE)
+  unknown <- intersect(names(table)[unknown], dispersion_columns)
+  table[c(unknown, if ("dispMAP" %in% unknown) "dispOutlier")] <- NULL
   missing <- table$allZero
   table <- lapply(table, function(values) {
     if (is.double(values)) values[is.nan(values)] <- NA_real_
@@ -435,14 +474,19 @@ absorb <- function(object, handle, lrt = NULL, minmu = 0.5) {
   take_replaced(object, handle, table$replace)
 }
 
-take_replaced <- function(object, handle, replace) {
-  if (is.null(replace)) return(object)
-  replaceable <- array_of(handle, "replaceable") != 0
+put_replaceable <- function(object, replaceable) {
   table <- SummarizedExperiment::colData(object)
   table$replaceable <- replaceable
   if (!is.null(S4Vectors::mcols(table)$type)) S4Vectors::mcols(table)["replaceable", c("type", "description")] <-
     list("intermediate", "outliers can be replaced")
   object@colData <- table
+  object
+}
+
+take_replaced <- function(object, handle, replace) {
+  if (is.null(replace)) return(object)
+  replaceable <- array_of(handle, "replaceable") != 0
+  object <- put_replaceable(object, replaceable)
   if (large_assays(object)) return(object)
   counts <- as.matrix(counts_of(object))
   counts[replace, ] <- array_of(handle, "replaceCounts")

@@ -128,16 +128,18 @@ group_of <- function(object, intgroup, caller) {
 #' @rdname plotMA-DESeqResults-method
 #' @export
 setMethod("plotPCA", "DESeqTransform", function(object, intgroup = "condition", ntop = 500, returnData = FALSE, pcsToUse = 1:2, ...) {
-  values <- SummarizedExperiment::assay(object)
-  variance <- rowSums((values - rowMeans(values))^2) / (ncol(values) - 1)
-  chosen <- order(variance, decreasing = TRUE)[seq_len(min(ntop, length(variance)))]
-  pca <- stats::prcomp(t(values[chosen, , drop = FALSE]))
-  if (length(pcsToUse) != 2 || max(pcsToUse) > ncol(pca$x))
-    refuse("plotPCA", "pcsToUse must be two of the ", ncol(pca$x), " components", argument = "pcsToUse")
-  share <- pca$sdev^2 / sum(pca$sdev^2)
-  groups <- group_of(object, intgroup, "plotPCA")
+  caller <- "plotPCA"
+  ntop <- min(one_number(ntop, "ntop", caller), nrow(object))
+  m <- ncol(object)
+  pca <- value_of(deseq_pca(by_gene(SummarizedExperiment::assay(object, withDimnames = FALSE)), m, ntop), caller)
+  n <- min(m, ntop)
+  if (length(pcsToUse) != 2 || !all(pcsToUse %in% seq_len(n)))
+    refuse(caller, "pcsToUse must be two of the ", n, " components", argument = "pcsToUse")
+  scores <- matrix(pca$scores, m, m, byrow = TRUE)
+  share <- pca$share
+  groups <- group_of(object, intgroup, caller)
   names <- paste0("PC", pcsToUse)
-  data <- data.frame(pca$x[, pcsToUse[1]], pca$x[, pcsToUse[2]], group = groups$group, groups$table, name = colnames(object),
+  data <- data.frame(scores[, pcsToUse[1]], scores[, pcsToUse[2]], group = groups$group, groups$table, name = colnames(object),
                      row.names = colnames(object), check.names = FALSE)
   colnames(data)[1:2] <- names
   if (returnData) {

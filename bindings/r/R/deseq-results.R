@@ -193,33 +193,20 @@ finish_results <- function(table, object, format, saveCols, tidy, caller) {
 #' @export
 #' @method summary DESeqResults
 summary.DESeqResults <- function(object, alpha, ...) {
+  caller <- "summary"
   by_s <- "svalue" %in% colnames(object)
   about <- S4Vectors::metadata(object)
   if (missing(alpha)) alpha <- if (by_s) 0.005 else if (is.null(about$alpha)) 0.1 else about$alpha
-  tested <- if (by_s) object$svalue else object$padj
-  present <- which(object$baseMean > 0)
-  n <- length(present)
-  threshold <- if (is.null(about$lfcThreshold)) 0 else about$lfcThreshold
-  lfc <- object$log2FoldChange[present]
-  below <- !is.na(tested[present]) & tested[present] < alpha
-  share <- function(k) paste0(k, ", ", signif(100 * k / n, 2), "%")
-  shown <- if (threshold == 0) c("LFC > 0 (up)    ", "LFC < 0 (down)  ") else
-    c(sprintf("LFC > %.2f (up) ", threshold), sprintf("LFC < %.2f (down)", -threshold))
-  cat("\nout of", n, "with nonzero total read count\n")
-  cat(if (by_s) "s-value" else "adjusted p-value", " < ", format(alpha), "\n", sep = "")
-  cat(shown[1], "   : ", share(sum(below & lfc > threshold, na.rm = TRUE)), "\n", sep = "")
-  cat(shown[2], "   : ", share(sum(below & lfc < -threshold, na.rm = TRUE)), "\n", sep = "")
-  if (!by_s && !is.null(object$pvalue)) {
-    p <- object$pvalue[present]
-    cat("outliers [1]       : ", share(sum(is.na(p))), "\n", sep = "")
-    if (!is.null(about$filterThreshold)) {
-      cat("low counts [2]     : ", share(sum(!is.na(object$pvalue) & is.na(tested))), "\n", sep = "")
-      cat("(mean count < ", round(unname(about$filterThreshold)), ")\n", sep = "")
-    }
-    cat("[1] see 'cooksCutoff' argument of ?results\n")
-    cat("[2] see 'independentFiltering' argument of ?results\n")
-  }
-  cat("\n")
+  names <- intersect(c("baseMean", "log2FoldChange", if (by_s) "svalue" else c("pvalue", "padj")), colnames(object))
+  columns <- lapply(setNames(nm = names), function(name) {
+    values <- as.double(object[[name]])
+    values[is.na(values)] <- NaN
+    values
+  })
+  options <- list(alpha = one_number(alpha, "alpha", caller), lfc_threshold = about$lfcThreshold,
+                  filter_threshold = unname(about$filterThreshold))
+  kept <- value_of(deseq_results_kept(gene_names(object), columns, options[lengths(options) == 1]), caller)
+  cat(value_of(deseq_results_facts(kept), caller)$summary)
   invisible(object)
 }
 

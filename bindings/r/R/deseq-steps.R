@@ -60,7 +60,7 @@ DESeq <- function(object, test = c("Wald", "LRT"), fitType = c("parametric", "lo
   if (test == "LRT") options$reduced <- reduced_for_engine(reduced, full, object, caller)
   if (!is.null(S4Vectors::mcols(object)$dispersion) && !quiet)
     message("estimates of an earlier analysis are replaced")
-  handle <- engine_for(object, "data", caller, full)
+  handle <- engine_for(object, "data", caller, full, changes = TRUE)
   noted_call(caller, threads, quiet, function(settings) deseq_step(settings, handle, "run", options))
   finish_test(object, handle, full, test, type, if (test == "LRT") reduced, minmu)
 }
@@ -225,7 +225,7 @@ setMethod("estimateDispersions", "DESeqDataSet",
     if (!quiet) message("dispersions of an earlier analysis are replaced")
     object <- removeResults(object)
   }
-  handle <- engine_for(object, "data", caller, full)
+  handle <- engine_for(object, "data", caller, full, changes = TRUE)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,
              function(settings) deseq_step(settings, handle, "dispersions", options))
   tie_engine(absorb(object, handle), handle, "dispersions", full)
@@ -248,7 +248,7 @@ nbinomWaldTest <- function(object, betaPrior = FALSE, betaPriorVar, modelMatrix 
   if (!missing(df)) options$df <- I(as.double(df))
   full <- if (is.null(modelMatrix)) object@design else modelMatrix
   object <- without_old_test(object, quiet)
-  handle <- engine_for(object, "dispersions", caller, full)
+  handle <- engine_for(object, "dispersions", caller, full, changes = TRUE)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,
              function(settings) deseq_step(settings, handle, "wald", options))
   finish_test(object, handle, full, "Wald", type, NULL, minmu)
@@ -268,7 +268,7 @@ nbinomLRT <- function(object, full = design(object), reduced, betaTol = 1e-8, ma
                   keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller),
                   type = type, mode = engine_mode(caller))
   object <- without_old_test(object, quiet)
-  handle <- engine_for(object, "dispersions", caller, full)
+  handle <- engine_for(object, "dispersions", caller, full, changes = TRUE)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,
              function(settings) deseq_step(settings, handle, "lrt", options))
   finish_test(object, handle, full, "LRT", "standard", reduced, minmu)

@@ -74,8 +74,9 @@ transform_with <- function(object, caller, kind, options, threads) {
     object <- with_size_factors(object)
     options$trend <- trend_for_vst(object, caller)
   }
-  handle <- engine_for(object, if (known) "dispersions" else "data", caller)
-  if (!known && !options$blind) value_forget(handle, object, caller)
+  # An engine that knows dispersions which the object does not have would use them.
+  level <- if (known) "dispersions" else if (options$blind) "data" else "bare"
+  handle <- engine_for(object, level, caller)
   made <- noted_call(caller, threads, FALSE, function(settings) deseq_transform(settings, handle, kind, options))
   values <- array_of(made, "values")
   if (plain) {
@@ -98,12 +99,6 @@ trend_for_vst <- function(object, caller) {
            "must have \"local\", or \"parametric\" or \"mean\" with the attribute coefficients or mean", argument = "object")
   at <- sinh(asinh(max(counts(object, normalized = TRUE))) * seq_len(999) / 999)
   I(c(5, rbind(at, as.double(trend(at)))))
-}
-
-# An engine that knows dispersions which the object does not have must not use them.
-value_forget <- function(handle, object, caller) {
-  size <- sizeFactors(object)
-  if (!is.null(size)) value_of(deseq_set(handle, "size_factors", as.double(size)), caller)
 }
 
 transformed <- function(object, values, rlog = NULL) {
@@ -162,44 +157,37 @@ with_size_factors <- function(object) {
 #' head(fpm(makeExampleDESeqDataSet(n = 50, m = 4)))
 #' @export
 fpm <- function(object, robust = TRUE) {
-  object <- as_dds(object, "fpm")
-  values <- as.matrix(counts(object))
-  totals <- colSums(values)
-  if (!yes_no(robust, "robust", "fpm") || !is.null(assay_of(object, "avgTxLength")))
-    return(sweep(values, 2, totals / 1e6, "/"))
-  object <- with_size_factors(object)
-  if (is.null(sizeFactors(object))) refuse("fpm", "robust = TRUE needs size factors, not normalization factors",
-                                           argument = "robust")
-  sweep(values, 2, unname(sizeFactors(object)) * exp(mean(log(totals))) / 1e6, "/")
+  function_of_counts(as_dds(object, "fpm"), "fpm", list(robust = yes_no(robust, "robust", "fpm")), "fpm")
+}
+
+# A matrix that the engine makes of the counts.
+function_of_counts <- function(object, kind, options, caller, basepairs = NULL) {
+  handle <- engine_for(object, "data", caller)
+  if (!is.null(basepairs)) value_of(deseq_set(handle, "base_pairs", basepairs), caller)
+  made <- noted_call(caller, 1, FALSE, function(settings) deseq_transform(settings, handle, kind, options))
+  values <- array_of(made, "values")
+  dimnames(values) <- dimnames(object)
+  values
 }
 
 #' @rdname fpm
 #' @export
 fpkm <- function(object, robust = TRUE) {
   object <- as_dds(object, "fpkm")
-  million <- fpm(object, robust)
-  lengths <- assay_of(object, "avgTxLength")
-  if (!is.null(lengths)) {
-    values <- 1e3 * million / lengths
-    if (!robust) return(values)
-    logs <- log(values)
-    means <- rowMeans(logs)
-    used <- is.finite(means)
-    if (!any(used)) refuse("fpkm", "no gene has counts in all samples, so robust = TRUE has nothing to compare",
-                           argument = "robust", kind = "invalid_data")
-    size <- exp(apply(logs[used, , drop = FALSE] - means[used], 2, stats::median))
-    return(sweep(values, 2, size, "/"))
-  }
+  pairs <- if (is.null(assay_of(object, "avgTxLength"))) lengths_of_genes(object)
+  function_of_counts(object, "fpkm", list(robust = yes_no(robust, "robust", "fpkm")), "fpkm", pairs)
+}
+
+lengths_of_genes <- function(object) {
+  missing <- function() refuse("fpkm", "lengths of genes are missing: mcols(object)$basepairs, avgTxLength or ranges",
+                               argument = "object")
   pairs <- S4Vectors::mcols(object)$basepairs
-  if (is.null(pairs)) {
-    ranges <- SummarizedExperiment::rowRanges(object)
-    if (!is(ranges, "GRangesList") && !is(ranges, "GRanges"))
-      refuse("fpkm", "lengths of genes are missing: mcols(object)$basepairs, avgTxLength or ranges", argument = "object")
-    pairs <- if (is(ranges, "GRangesList")) sum(IRanges::width(IRanges::reduce(ranges))) else IRanges::width(ranges)
-    if (all(pairs == 0)) refuse("fpkm", "lengths of genes are missing: mcols(object)$basepairs, avgTxLength or ranges",
-                                argument = "object")
-  }
-  1e3 * sweep(million, 1, as.double(pairs), "/")
+  if (!is.null(pairs)) return(as.double(pairs))
+  ranges <- SummarizedExperiment::rowRanges(object)
+  if (!is(ranges, "GRangesList") && !is(ranges, "GRanges")) missing()
+  pairs <- if (is(ranges, "GRangesList")) sum(IRanges::width(IRanges::reduce(ranges))) else IRanges::width(ranges)
+  if (all(pairs == 0)) missing()
+  unname(as.double(pairs))
 }
 
 #' Samples that were measured several times
@@ -225,11 +213,7 @@ collapseReplicates <- function(object, groupby, run, renameCols = TRUE) {
   if (!missing(run) && length(run) != ncol(object))
     refuse(caller, "run must have a value for each sample (", ncol(object), ")", argument = "run")
   groups <- split(seq_len(ncol(object)), groupby)
-  counts <- SummarizedExperiment::assay(object, 1, withDimnames = FALSE)
-  sums <- vapply(groups, function(at) as.double(Matrix::rowSums(counts[, at, drop = FALSE])), numeric(nrow(object)))
-  if (max(sums) > .Machine$integer.max) refuse(caller, "a sum of counts is above 2^31", argument = "object",
-                                               kind = "invalid_data")
-  sums <- matrix(as.integer(sums), nrow(object))
+  sums <- summed_counts(object, groupby, caller)
   if (length(SummarizedExperiment::assays(object)) > 1)
     warning(caller, ": only counts are added; other assays are dropped", call. = FALSE)
   names <- SummarizedExperiment::assayNames(object)[1]
@@ -240,6 +224,31 @@ collapseReplicates <- function(object, groupby, run, renameCols = TRUE) {
   if (renameCols) colnames(made) <- levels(groupby)
   if (is(made, "DESeqDataSet")) sizeFactors(made) <- NULL
   made
+}
+
+summed_counts <- function(object, groupby, caller) {
+  dds <- object
+  if (!is(object, "DESeqDataSet")) {
+    plain <- SummarizedExperiment::SummarizedExperiment(
+      list(counts = SummarizedExperiment::assay(object, 1, withDimnames = FALSE)),
+      colData = S4Vectors::DataFrame(row.names = paste0("sample", seq_len(ncol(object)))))
+    dds <- quietly_made(DESeqDataSet(plain, ~1))
+  }
+  handle <- engine_for(as_dds(dds, caller), "data", caller)
+  # The engine says too that other matrices are dropped.
+  made <- suppressWarnings(noted_call(caller, 1, FALSE, function(settings)
+    deseq_collapse(settings, handle, as.integer(groupby) - 1L, utf8(levels(groupby)))))
+  counts_from_engine(made, caller)
+}
+
+# The counts of an engine as integers.
+counts_from_engine <- function(handle, caller) {
+  made <- noted_call(caller, 1, FALSE, function(settings) deseq_transform(settings, handle, "counts", list()))
+  values <- array_of(made, "values")
+  if (max(values, 0) > .Machine$integer.max)
+    refuse(caller, "a sum of counts is above 2^31", argument = "object", kind = "invalid_data")
+  storage.mode(values) <- "integer"
+  values
 }
 
 #' Outliers replaced
@@ -258,40 +267,24 @@ replaceOutliers <- function(object, trim = 0.2, cooksCutoff, minReplicates = 7, 
   caller <- "replaceOutliers"
   object <- as_dds(object, caller)
   cooks <- assay_of(object, "cooks")
-  matrix <- attr(object, "dispModelMatrix", exact = TRUE)
-  if (is.null(cooks) || is.null(matrix))
+  if (is.null(cooks) || !has_results(object))
     refuse(caller, "the object has no Cook's distances; call DESeq or nbinomWaldTest first", argument = "object", kind = "state")
-  if (one_number(minReplicates, "minReplicates", caller) < 3)
-    refuse(caller, "minReplicates must be at least 3: with fewer no count stands out from the others",
-           argument = "minReplicates")
-  if (missing(cooksCutoff)) cooksCutoff <- stats::qf(0.99, ncol(matrix), nrow(matrix) - ncol(matrix))
-  above <- which(cooks > cooksCutoff)
-  genes <- rep(FALSE, nrow(object))
-  genes[(above - 1) %% nrow(object) + 1] <- TRUE
+  least <- min(one_number(minReplicates, "minReplicates", caller), .Machine$integer.max)
+  options <- list(trim = one_number(trim, "trim", caller), min_replicates = floor(least))
+  if (!missing(cooksCutoff)) options$cooks_cutoff <- min(one_number(cooksCutoff, "cooksCutoff", caller), .Machine$double.xmax)
+  if (!missing(whichSamples)) {
+    if (is.logical(whichSamples)) whichSamples <- which(whichSamples)
+    options$samples <- I(as.integer(whichSamples) - 1L)
+  }
+  handle <- engine_for(object, "test", caller, fitted_design(object))
+  made <- value_of(deseq_replace(handle, by_gene(cooks), options), caller)
+  genes <- array_of(made, "replace") != 0
   genes[S4Vectors::mcols(object)$allZero] <- NA
-  cells <- apply(matrix, 1, paste, collapse = " ")
-  chosen <- if (missing(whichSamples)) table(cells)[cells] >= minReplicates else
-    seq_len(ncol(object)) %in% (if (is.logical(whichSamples)) which(whichSamples) else whichSamples)
-  chosen <- as.vector(chosen)
-  counts <- as.matrix(counts_of(object))
-  q <- as.matrix(normalized(object))
-  factors <- assay_of(object, "normalizationFactors")
-  scale <- if (is.null(factors)) matrix_of_rows(unname(sizeFactors(object)), nrow(object)) else factors
-  level <- rep(NA_real_, nrow(object))
-  for (gene in which(genes)) level[gene] <- mean(q[gene, ], trim = trim)
-  at <- above[chosen[(above - 1) %/% nrow(object) + 1]]
-  new <- counts
-  new[at] <- as.integer(level[(at - 1) %% nrow(object) + 1] * scale[at])
-  object <- set_assay(object, "originalCounts", counts)
-  SummarizedExperiment::assay(object, "counts", withDimnames = FALSE) <- new
+  object <- set_assay(object, "originalCounts", counts_of(object))
+  SummarizedExperiment::assay(object, "counts", withDimnames = FALSE) <- counts_from_engine(made, caller)
   object <- put_gene_column(object, "replace", genes)
-  table <- SummarizedExperiment::colData(object)
-  table$replaceable <- chosen
-  object@colData <- table
-  object
+  put_replaceable(object, array_of(made, "replaceable") != 0)
 }
-
-matrix_of_rows <- function(row, n) matrix(row, n, length(row), byrow = TRUE)
 
 #' @rdname replaceOutliers
 #' @export

@@ -2,7 +2,11 @@
 
 # The value of a call, or its condition.
 value_of <- function(answer, caller) {
-  if (inherits(answer, "cyto_failure")) raise(answer, caller)
+  if (inherits(answer, "cyto_failure")) {
+    # What a progress function raised goes on from here, where no frame of the engine is left.
+    if (!is.null(answer$jump)) .Call(jump_function(), answer$jump)
+    raise(answer, caller)
+  }
   answer
 }
 
@@ -25,33 +29,24 @@ progress_bar <- function() {
   }
 }
 
-# Runs work(settings); `settings` are those of one call. What a progress function raises stops the work and is
-# raised here, when no frame of the engine is left. `memory`: bytes for blocks and caches, 0 for the engine's own.
-engine_call <- function(caller, max_cores, work, memory = 0) {
+# Runs work(settings); `settings` are those of one call. `note(kind, text)` gets messages and warnings of the engine as
+# they come; without it they are drawn like progress. What these functions raise stops the work. `memory`: bytes for
+# blocks and caches, 0 for the engine's own.
+engine_call <- function(caller, max_cores, work, note = NULL, memory = 0) {
   show <- getOption("cytosol.progress", interactive())
   draw <- if (is.function(show)) show else if (isTRUE(show)) progress_bar()
-  caught <- NULL
   callback <- NULL
-  if (!is.null(draw)) {
+  if (!is.null(draw) || !is.null(note)) {
     callback <- function(stage, done, total, elapsed, message) {
-      tryCatch({
-        draw(stage, done, total, elapsed, message)
-        0L
-      }, error = function(e) {
-        caught <<- e
-        1L
-      }, interrupt = function(e) {
-        caught <<- e
-        1L
-      })
+      if (!is.null(note) && stage %in% c("message", "warning")) note(stage, message)
+      else if (!is.null(draw)) draw(stage, done, total, elapsed, message)
+      0L
     }
   }
   interval <- as.integer(getOption("cytosol.progress_interval_ms", 50L))
-  answer <- work(list(threads = n_threads(max_cores, caller), interval = interval, memory = as.double(memory),
-                      callback = callback))
-  if (inherits(caught, "interrupt")) interrupt()
-  if (!is.null(caught)) stop(caught)
-  value_of(answer, caller)
+  settings <- list(threads = n_threads(max_cores, caller), interval = interval, memory = as.double(memory),
+                   callback = callback)
+  value_of(work(settings), caller)
 }
 
 # A text as the engine takes it.

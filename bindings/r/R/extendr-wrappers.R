@@ -10,6 +10,10 @@ array_fill <- function(handle, name, target, by_row) .Call(wrap__array_fill, han
 #' @noRd
 array_text <- function(handle, name) .Call(wrap__array_text, handle, name)
 
+#' What `.Call` calls with the token of a failure to go on with a jump of R.
+#' @noRd
+jump_function <- function() .Call(wrap__jump_function)
+
 #' Position, from 1, of the first value that is no count: negative, not finite or, when `whole` is asked for,
 #' with a fraction above 1e-6 (what spacexr forgives); NA when all are. No temporary of the size of the counts
 #' is made, which R's own arithmetic would.
@@ -24,7 +28,7 @@ deseq_new <- function(settings, counts, samples, columns, genes, design, options
 #' @noRd
 deseq_set <- function(handle, name, values) .Call(wrap__deseq_set, handle, name, values)
 
-#' A step: "size_factors", "dispersions", "wald", "lrt" or "run".
+#' A step: "size_factors", "dispersions" or their stages "gene_wise", "trend" and "shrink", "wald", "lrt" or "run".
 #' @noRd
 deseq_step <- function(settings, handle, step, options) .Call(wrap__deseq_step, settings, handle, step, options)
 
@@ -39,6 +43,34 @@ deseq_gene_table <- function(handle) .Call(wrap__deseq_gene_table, handle)
 #' Facts of the analysis so far.
 #' @noRd
 deseq_info <- function(handle) .Call(wrap__deseq_info, handle)
+
+#' A matrix made of the counts: "vst", "rlog", "counts", "fpm" or "fpkm".
+#' @noRd
+deseq_transform <- function(settings, handle, kind, options) .Call(wrap__deseq_transform, settings, handle, kind, options)
+
+#' Dispersions at means by a trend.
+#' @noRd
+deseq_trend_values <- function(trend, means) .Call(wrap__deseq_trend_values, trend, means)
+
+#' A data set whose samples are groups of samples; `codes` from 0.
+#' @noRd
+deseq_collapse <- function(settings, handle, codes, groups) .Call(wrap__deseq_collapse, settings, handle, codes, groups)
+
+#' A data set with replaced outliers; `cooks` gene after gene.
+#' @noRd
+deseq_replace <- function(handle, cooks, options) .Call(wrap__deseq_replace, handle, cooks, options)
+
+#' Components of samples: `values` gene after gene; scores sample after sample, and shares of the variance.
+#' @noRd
+deseq_pca <- function(values, n_samples, n_top) .Call(wrap__deseq_pca, values, n_samples, n_top)
+
+#' The variance of the prior of ln dispersion.
+#' @noRd
+deseq_disp_prior_var <- function(handle, options) .Call(wrap__deseq_disp_prior_var, handle, options)
+
+#' Variances of a prior of coefficients, kept in the data set; `mle` gene after gene.
+#' @noRd
+deseq_beta_prior_var <- function(handle, mle, options) .Call(wrap__deseq_beta_prior_var, handle, mle, options)
 
 #' A table of results.
 #' @noRd
@@ -56,13 +88,9 @@ deseq_results_facts <- function(results) .Call(wrap__deseq_results_facts, result
 #' @noRd
 deseq_shrink <- function(settings, handle, base, options) .Call(wrap__deseq_shrink, settings, handle, base, options)
 
-#' Transformed counts: "vst" or "rlog".
+#' A table that R kept, from its columns.
 #' @noRd
-deseq_transform <- function(settings, handle, kind, options) .Call(wrap__deseq_transform, settings, handle, kind, options)
-
-#' Dispersions at means by a trend.
-#' @noRd
-deseq_trend_values <- function(trend, means) .Call(wrap__deseq_trend_values, trend, means)
+deseq_results_kept <- function(genes, columns, options) .Call(wrap__deseq_results_kept, genes, columns, options)
 
 #' Shares of pure samples; `x` and `pure` gene after gene.
 #' @noRd

@@ -11,6 +11,7 @@ use crate::stats::glm::{Formula, ModelMatrix, Values, Variable, expanded_matrix,
 
 use super::checks;
 use super::counts::Counts;
+use super::vst::Transformed;
 
 /// Genes of one block of work. Results do not depend on it.
 pub const GENES_PER_BLOCK: usize = 512;
@@ -259,6 +260,55 @@ impl DeseqDataset {
             ErrorKind::State,
             "first call estimate_size_factors, or give size factors or normalization factors",
         ))
+    }
+
+    /// The same with other counts of the same shape.
+    pub(super) fn with_counts(&self, counts: Counts) -> DeseqDataset {
+        DeseqDataset {
+            genes: self.genes.clone(),
+            samples: self.samples.clone(),
+            counts,
+            col_data: self.col_data.clone(),
+            design: self.design.clone(),
+            size_factors: self.size_factors.clone(),
+            normalization_factors: self.normalization_factors.clone(),
+            avg_tx_length: self.avg_tx_length.clone(),
+            weights: self.weights.clone(),
+            base_pairs: self.base_pairs.clone(),
+            genes_per_block: self.genes_per_block,
+        }
+    }
+
+    /// Sets gene lengths in base pairs.
+    ///
+    /// # Errors
+    /// `InvalidArgument` unless there is one finite number of at least 0 a gene.
+    pub fn set_base_pairs(&mut self, lengths: Vec<f64>) -> Result<()> {
+        if lengths.len() != self.n_genes() {
+            let message = format!("{} values for {} genes", lengths.len(), self.n_genes());
+            return Err(Error::argument("basepairs", message));
+        }
+        if let Some(gene) = lengths.iter().position(|l| !(l.is_finite() && *l >= 0.0)) {
+            let (length, gene) = (lengths[gene], &self.genes[gene]);
+            let message = format!("{length} of gene {gene:?}; lengths must be at least 0");
+            return Err(Error::argument("basepairs", message));
+        }
+        self.base_pairs = Some(lengths);
+        Ok(())
+    }
+
+    /// The counts as numbers, genes x samples.
+    pub fn raw_counts(&self) -> Transformed {
+        let m = self.n_samples();
+        let mut values = vec![0.0; self.n_genes() * m];
+        for (gene, row) in values.chunks_exact_mut(m).enumerate() {
+            self.counts.read(gene, row);
+        }
+        Transformed {
+            genes: self.genes.clone(),
+            samples: self.samples.clone(),
+            values,
+        }
     }
 
     /// These genes only, in this order.

@@ -86,17 +86,15 @@ pub(super) fn estimate(
     say("gene-wise dispersion estimates")?;
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     check_variation(dataset, &moments)?;
-    let estimates = if options.fit_type == FitType::GlmGamPoi {
+    if options.fit_type == FitType::GlmGamPoi {
         say(
             "fitType='glmGamPoi': quasi-likelihood dispersions as glmGamPoi has them; please cite Ahlmann-Eltze \
              and Huber (2020), Bioinformatics, doi:10.1093/bioinformatics/btaa1009",
         )?;
-        quasi::gene_wise(ctx, dataset, &model, &moments, options)?
-    } else {
-        gene_wise(ctx, dataset, &model, &moments, options)?
-    };
+    }
+    let estimates = gene_wise_of_type(ctx, dataset, &model, &moments, options)?;
     say("mean-dispersion relationship")?;
-    let trend = trend_of(ctx, &moments, &estimates, options)?;
+    let trend = trend_of(ctx, &moments, &estimates.dispersion, options)?;
     say("final dispersion estimates")?;
     shrink(
         ctx,
@@ -109,10 +107,26 @@ pub(super) fn estimate(
     )
 }
 
+/// Gene-wise estimates as the type of the trend has them.
+pub(super) fn gene_wise_of_type(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    model: &Model,
+    moments: &BaseMoments,
+    options: &DispersionOptions,
+) -> Result<GeneWise> {
+    match options.fit_type {
+        FitType::GlmGamPoi => quasi::gene_wise(ctx, dataset, model, moments, options),
+        _ => gene_wise(ctx, dataset, model, moments, options),
+    }
+}
+
 /// What the shrinkage of dispersions starts from; variances are estimated when absent.
 #[derive(Debug, Clone)]
 pub(super) struct TrendAndPrior {
     pub trend: Trend,
+    /// Values of the trend, one a gene; those of `trend` at the base means when absent.
+    pub fit: Option<Vec<f64>>,
     pub var_log_disp_ests: Option<f64>,
     pub prior_var: Option<f64>,
 }
@@ -121,6 +135,7 @@ impl TrendAndPrior {
     pub fn new(trend: Trend) -> Self {
         TrendAndPrior {
             trend,
+            fit: None,
             var_log_disp_ests: None,
             prior_var: None,
         }
@@ -139,6 +154,7 @@ pub(super) fn redo_dispersions(
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
     let known = TrendAndPrior {
         trend: before.trend.clone(),
+        fit: None,
         var_log_disp_ests: Some(before.var_log_disp_ests),
         prior_var: Some(before.prior_var),
     };
@@ -156,11 +172,14 @@ pub(super) fn trend_only(
     let model = Model::new(matrix.clone());
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
-    let trend = trend_of(ctx, &moments, &estimates, options)?;
+    let trend = trend_of(ctx, &moments, &estimates.dispersion, options)?;
     Ok((moments, estimates.dispersion, trend))
 }
 
-fn model_for_dispersions(dataset: &DeseqDataset, given: Option<&ModelMatrix>) -> Result<Model> {
+pub(super) fn model_for_dispersions(
+    dataset: &DeseqDataset,
+    given: Option<&ModelMatrix>,
+) -> Result<Model> {
     dataset.require_factors()?;
     let matrix = match given {
         Some(matrix) => dataset.matrix_of(&Design::Matrix(matrix.clone()))?,
@@ -186,10 +205,18 @@ fn check_variation(dataset: &DeseqDataset, moments: &BaseMoments) -> Result<()> 
     ))
 }
 
-fn trend_of(
+/// The trend at the base means; NaN where a gene is not fitted.
+pub(super) fn trend_values_of(trend: &Trend, moments: &BaseMoments) -> Vec<f64> {
+    let genes = moments.mean.iter().zip(&moments.all_zero);
+    genes
+        .map(|(&mean, &zero)| if zero { f64::NAN } else { trend.value(mean) })
+        .collect()
+}
+
+pub(super) fn trend_of(
     ctx: &Context,
     moments: &BaseMoments,
-    estimates: &GeneWise,
+    gene_est: &[f64],
     options: &DispersionOptions,
 ) -> Result<Trend> {
     let fitted: Vec<usize> = (0..moments.mean.len())
@@ -198,7 +225,7 @@ fn trend_of(
     let pick = |from: &[f64]| fitted.iter().map(|&i| from[i]).collect::<Vec<_>>();
     let trend = fit_trend(
         &pick(&moments.mean),
-        &pick(&estimates.dispersion),
+        &pick(gene_est),
         options.fit_type,
         options.min_disp,
     )?;
@@ -212,7 +239,7 @@ fn trend_of(
     Ok(trend)
 }
 
-fn shrink(
+pub(super) fn shrink(
     ctx: &Context,
     dataset: &DeseqDataset,
     model: Model,
@@ -222,15 +249,10 @@ fn shrink(
     options: &DispersionOptions,
 ) -> Result<Dispersions> {
     let n = dataset.n_genes();
-    let fit: Vec<f64> = (0..n)
-        .map(|i| {
-            if moments.all_zero[i] {
-                f64::NAN
-            } else {
-                known.trend.value(moments.mean[i])
-            }
-        })
-        .collect();
+    let fit = match known.fit {
+        Some(fit) => fit,
+        None => trend_values_of(&known.trend, &moments),
+    };
     let fitted: Vec<usize> = (0..n).filter(|&i| !moments.all_zero[i]).collect();
     let pick = |from: &[f64]| fitted.iter().map(|&i| from[i]).collect::<Vec<_>>();
     let (gene_est, trend_values) = (pick(&estimates.dispersion), pick(&fit));
@@ -253,7 +275,8 @@ fn shrink(
         means: estimates.means,
         moments,
     };
-    if gene_est.iter().all(|d| *d < 100.0 * options.min_disp) {
+    let prior_var = options.prior_variance.or(known.prior_var);
+    if prior_var.is_none() && gene_est.iter().all(|d| *d < 100.0 * options.min_disp) {
         warning(
             ctx,
             "all genes have dispersion estimates below 100 times the minimum; 10 times the minimum \
@@ -265,17 +288,10 @@ fn shrink(
         }
         return Ok(out);
     }
-    out.prior_var = options
-        .prior_variance
-        .or(known.prior_var)
-        .unwrap_or_else(|| {
-            prior_variance(
-                &gene_est,
-                &trend_values,
-                options.min_disp,
-                model.residual_df(),
-            )
-        });
+    out.prior_var = prior_var.unwrap_or_else(|| {
+        let df = model.residual_df();
+        prior_variance(&gene_est, &trend_values, options.min_disp, varies, df)
+    });
     if !(out.prior_var.is_finite() && out.prior_var > 0.0) {
         return Err(Error::new(
             ErrorKind::InvalidData,

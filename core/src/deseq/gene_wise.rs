@@ -48,6 +48,8 @@ pub(super) struct FittedMeans {
     pub linear: bool,
     /// Floor.
     pub min_mu: f64,
+    /// The means themselves, genes x samples, when a host kept them; used instead of coefficients.
+    pub given: Option<Vec<f64>>,
 }
 
 impl FittedMeans {
@@ -60,6 +62,11 @@ impl FittedMeans {
         by_row: &mut [f64],
         mu: &mut [f64],
     ) {
+        if let Some(given) = &self.given {
+            let m = mu.len();
+            mu.copy_from_slice(&given[gene * m..(gene + 1) * m]);
+            return;
+        }
         let p = design.n_columns();
         design.predict(&self.coefficients[gene * p..(gene + 1) * p], by_row);
         if !self.linear {
@@ -158,6 +165,7 @@ pub(super) fn gene_wise(
             coefficients: Vec::with_capacity(n * p),
             linear: estimator.linear,
             min_mu: options.min_mu(),
+            given: None,
         },
     };
     by_blocks(
@@ -328,6 +336,7 @@ impl<'a> Estimator<'a> {
             coefficients: std::mem::take(&mut scratch.beta),
             linear: self.linear,
             min_mu: self.options.min_mu(),
+            given: None,
         };
         means.write(
             self.design,

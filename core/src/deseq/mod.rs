@@ -19,6 +19,7 @@ mod checks;
 mod contrast;
 mod counts;
 mod dataset;
+mod dispersion_steps;
 mod dispersions;
 mod fits;
 mod gene_wise;
@@ -46,6 +47,10 @@ mod wald;
 pub use contrast::Contrast;
 pub use counts::{Counts, StridedView};
 pub use dataset::{DeseqDataset, Design, GENES_PER_BLOCK};
+pub use dispersion_steps::{
+    DispersionTrend, GeneWiseDispersions, dispersion_prior_variance,
+    estimate_gene_wise_dispersions, fit_dispersion_trend, shrink_dispersions,
+};
 pub use dispersions::{Dispersions, estimate_dispersions};
 pub use fits::Assays;
 pub use lfc_shrink::{PriorInfo, ShrinkOptions, ShrinkTarget, ShrinkType, Shrunken, lfc_shrink};
@@ -56,8 +61,8 @@ pub use options::{Compat, DispersionOptions, Mode, PriorMethod, TestOptions};
 pub use pipeline::{Analysis, DeseqOptions, TestKind, deseq};
 pub use plots::{SamplePca, dispersion_data, gene_counts, ma_data, sample_pca, sparsity_data};
 pub use quasi::QuasiLikelihood;
-pub use replace::Replacement;
-pub use restore::{KnownDispersions, KnownFit};
+pub use replace::{OutlierOptions, Replacement, replace_outliers};
+pub use restore::{KnownDispersions, KnownFit, KnownGeneWise};
 pub use results::{
     AltHypothesis, ColumnNote, CooksFilter, DeseqResults, FilterFunction, Filtering,
     ResultsOptions, results, results_with_filter,
@@ -67,4 +72,6 @@ pub use size_factors::{Location, SizeFactorOptions, SizeFactorType, estimate_siz
 pub use summary::summary;
 pub use unmix::{UnmixInput, UnmixScale, Unmixed, unmix};
 pub use vst::{TransformOptions, Transformed, variance_stabilizing_transformation, vst};
-pub use wald::{LrtColumns, MatrixType, MleColumns, TestFit, cooks_cutoff, wald_test};
+pub use wald::{
+    LrtColumns, MatrixType, MleColumns, TestFit, beta_prior_variances, cooks_cutoff, wald_test,
+};

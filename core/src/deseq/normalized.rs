@@ -116,25 +116,25 @@ pub fn fpkm(ctx: &Context, dataset: &DeseqDataset, robust: bool) -> Result<Trans
     Ok(out)
 }
 
-/// Adds the counts of samples of the same group; the first sample's row of the sample table is
-/// kept. `runs` are names joined into the column `runsCollapsed`.
+/// Adds the counts of samples of the same group, in the order of the categories that are used; the first
+/// sample's row of the sample table is kept. `runs` are names joined into the column `runsCollapsed`.
 ///
 /// # Errors
 /// `InvalidArgument` when lengths do not fit.
 pub fn collapse_replicates(
     ctx: &Context,
     dataset: &DeseqDataset,
-    groups: &[String],
+    groups: &Categorical,
     runs: Option<&[String]>,
 ) -> Result<DeseqDataset> {
     let (n, m) = (dataset.n_genes(), dataset.n_samples());
-    if groups.len() != m || runs.is_some_and(|r| r.len() != m) {
+    if groups.codes.len() != m || groups.codes.contains(&-1) || runs.is_some_and(|r| r.len() != m) {
         return Err(Error::argument(
             "groupby",
             format!("must have one value a sample ({m})"),
         ));
     }
-    let labels = Categorical::from_labels(groups);
+    let labels = used_categories(groups);
     let k = labels.categories.len();
     let mut sums = Vec::with_capacity(n * k);
     for gene in 0..n {
@@ -183,13 +183,34 @@ pub fn collapse_replicates(
         });
         col_data.set("runsCollapsed", Column::Text(joined.collect()))?;
     }
-    let mut out = dataset.clone();
-    out.counts = Counts::dense(sums, n, k)?;
-    out.samples = labels.categories;
-    out.col_data = col_data;
-    out.size_factors = None;
-    out.normalization_factors = None;
-    out.weights = None;
-    out.avg_tx_length = None;
-    Ok(out)
+    Ok(DeseqDataset {
+        genes: dataset.genes.clone(),
+        samples: labels.categories,
+        counts: Counts::dense(sums, n, k)?,
+        col_data,
+        design: dataset.design.clone(),
+        size_factors: None,
+        normalization_factors: None,
+        avg_tx_length: None,
+        weights: None,
+        base_pairs: dataset.base_pairs.clone(),
+        genes_per_block: dataset.genes_per_block,
+    })
+}
+
+/// The same labels without categories that nobody has.
+fn used_categories(groups: &Categorical) -> Categorical {
+    let used: Vec<usize> = (0..groups.categories.len())
+        .filter(|&k| groups.codes.contains(&(k as i32)))
+        .collect();
+    let place = |code: i32| used.iter().position(|&k| k as i32 == code);
+    Categorical {
+        codes: groups
+            .codes
+            .iter()
+            .map(|&code| place(code).map_or(-1, |k| k as i32))
+            .collect(),
+        categories: used.iter().map(|&k| groups.categories[k].clone()).collect(),
+        ordered: false,
+    }
 }

@@ -14,7 +14,6 @@ use super::dataset::DeseqDataset;
 use super::dispersions::Dispersions;
 use super::genes::GeneReader;
 use super::results::DeseqResults;
-use super::vst::Transformed;
 
 /// Columns `mean`, `lfc`, `isDE` of the genes with counts.
 ///
@@ -65,27 +64,35 @@ pub fn dispersion_data(dataset: &DeseqDataset, dispersions: &Dispersions) -> Res
 /// Principal components of samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplePca {
-    /// Sample names.
-    pub samples: Vec<String>,
     /// Scores, samples x components, row-major; signs are arbitrary but fixed.
     pub scores: Vec<f64>,
     /// Share of the variance of each component.
     pub percent_var: Vec<f64>,
 }
 
-/// Components of the `n_top` most variable genes (ties in order), centred, not scaled.
+/// Components of the samples from transformed counts (genes x samples, gene-major): the `n_top` most
+/// variable genes (ties in order), centred, not scaled.
 ///
 /// # Errors
-/// `InvalidArgument` without a gene or sample.
-pub fn sample_pca(transformed: &Transformed, n_top: usize) -> Result<SamplePca> {
-    let m = transformed.samples.len();
-    if m < 2 || transformed.genes.is_empty() || n_top == 0 {
+/// `InvalidArgument` without a gene, with fewer than two samples, for values that are not finite.
+pub fn sample_pca(values: &[f64], n_samples: usize, n_top: usize) -> Result<SamplePca> {
+    let m = n_samples;
+    if m < 2 || values.is_empty() || values.len() % m != 0 || n_top == 0 {
         return Err(Error::argument(
             "ntop",
             "components need genes and at least two samples",
         ));
     }
-    let rows: Vec<&[f64]> = transformed.values.chunks_exact(m).collect();
+    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+        let message = format!(
+            "{} of gene {} and sample {} (from 0); components need finite values",
+            values[at],
+            at / m,
+            at % m
+        );
+        return Err(Error::argument("values", message));
+    }
+    let rows: Vec<&[f64]> = values.chunks_exact(m).collect();
     let centred = |row: &[f64]| -> Vec<f64> {
         let mean = row.iter().sum::<f64>() / m as f64;
         row.iter().map(|v| v - mean).collect()
@@ -119,7 +126,6 @@ pub fn sample_pca(transformed: &Transformed, n_top: usize) -> Result<SamplePca> 
         .map(|(sample, k)| vectors[k * m + sample] * values[k].sqrt())
         .collect();
     Ok(SamplePca {
-        samples: transformed.samples.clone(),
         scores,
         percent_var: values.iter().map(|v| v / total).collect(),
     })

@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::stats::glm::ModelMatrix;
 use crate::stats::outliers::replacement_level;
 
 use super::counts::Counts;
@@ -21,10 +22,54 @@ use super::moments::{Model, base_moments};
 use super::notes::message;
 use super::options::{DispersionOptions, TestOptions};
 use super::pipeline::{Analysis, DeseqOptions, TestKind};
-use super::wald::{MatrixType, TestFit, replaceable_samples, wald_test};
+use super::wald::{MatrixType, TestFit, cooks_cutoff, replaceable_samples, wald_test};
 
-/// Share of the normalised counts trimmed at each end. DESeq2: trim = 0.2.
-const TRIM: f64 = 0.2;
+/// How outliers are found and replaced by [`replace_outliers`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OutlierOptions {
+    /// Share of the normalised counts trimmed at each end of the mean. Default 0.2.
+    pub trim: f64,
+    /// Cook's distance above which a count is an outlier; [`super::cooks_cutoff`] of the matrix when absent.
+    pub cooks_cutoff: Option<f64>,
+    /// Samples that a cell of the design must have for its outliers to be replaced. Default 7.
+    pub min_replicates: usize,
+    /// Whether each sample's outliers are replaced; decided by `min_replicates` when absent.
+    pub samples: Option<Vec<bool>>,
+}
+
+impl Default for OutlierOptions {
+    fn default() -> Self {
+        OutlierOptions {
+            trim: 0.2,
+            cooks_cutoff: None,
+            min_replicates: 7,
+            samples: None,
+        }
+    }
+}
+
+impl OutlierOptions {
+    fn check(&self, n_samples: usize) -> Result<()> {
+        if !(0.0..0.5).contains(&self.trim) {
+            let message = format!("{}; must be at least 0 and below 0.5", self.trim);
+            return Err(Error::argument("trim", message));
+        }
+        if self.min_replicates < 3 {
+            return Err(Error::argument(
+                "minReplicates",
+                "must be at least 3: with fewer no count stands out from the others",
+            ));
+        }
+        match &self.samples {
+            Some(samples) if samples.len() != n_samples => Err(Error::argument(
+                "whichSamples",
+                format!("{} flags for {n_samples} samples", samples.len()),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// What was replaced.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +87,7 @@ pub struct Replacement {
 pub(super) struct Refit {
     test: TestKind,
     reduced: Option<Design>,
-    full: Option<crate::stats::glm::ModelMatrix>,
+    full: Option<ModelMatrix>,
     dispersions: DispersionOptions,
     fit: TestOptions,
 }
@@ -84,7 +129,8 @@ pub(super) fn refit_without_outliers(
     if !replaceable.contains(&true) || analysis.fit.flagged.is_empty() {
         return Ok(());
     }
-    let replacement = replace_counts(dataset, &analysis.fit, replaceable);
+    let trim = OutlierOptions::default().trim;
+    let replacement = replace_counts(dataset, &analysis.fit.flagged, replaceable, trim);
     let flagged: Vec<usize> = replacement.counts.keys().copied().collect();
     let new_counts = flagged
         .iter()
@@ -133,18 +179,64 @@ pub(super) fn refit_without_outliers(
     Ok(())
 }
 
-/// Counts after replacement of all genes with an outlier.
-fn replace_counts(dataset: &DeseqDataset, fit: &TestFit, replaceable: Vec<bool>) -> Replacement {
+/// Replaces the outliers among the counts: a new data set, with the size factors of the old one, and what was done.
+/// Nothing is fitted again. `matrix` is that of the fit whose Cook's distances, genes x samples, are given.
+///
+/// # Errors
+/// `State` without size factors; `InvalidArgument` for shapes and options that do not fit.
+pub fn replace_outliers(
+    dataset: &DeseqDataset,
+    matrix: &ModelMatrix,
+    cooks: &[f64],
+    options: &OutlierOptions,
+) -> Result<(DeseqDataset, Replacement)> {
+    let (n, m) = (dataset.n_genes(), dataset.n_samples());
+    dataset.require_factors()?;
+    options.check(m)?;
+    if cooks.len() != n * m {
+        let message = format!("{} values for {n} genes x {m} samples", cooks.len());
+        return Err(Error::argument("cooks", message));
+    }
+    let cutoff = options
+        .cooks_cutoff
+        .unwrap_or_else(|| cooks_cutoff(m, matrix.n_columns()));
+    let above = cooks.iter().enumerate().filter(|(_, d)| **d > cutoff);
+    let flagged: Vec<(u32, u32)> = above
+        .map(|(at, _)| ((at / m) as u32, (at % m) as u32))
+        .collect();
+    let replaceable = match &options.samples {
+        Some(samples) => samples.clone(),
+        None => replaceable_samples(&Model::new(matrix.clone()), options.min_replicates),
+    };
+    let replacement = replace_counts(dataset, &flagged, replaceable, options.trim);
+    let mut counts = Vec::with_capacity(n * m);
+    for gene in 0..n {
+        match replacement.counts.get(&gene) {
+            Some(row) => counts.extend_from_slice(row),
+            None => counts.extend(dataset.counts.row(gene)),
+        }
+    }
+    let changed = dataset.with_counts(Counts::dense(counts, n, m)?);
+    Ok((changed, replacement))
+}
+
+/// Counts after replacement of all genes with an outlier; `flagged` are (gene, sample), a gene's in a row.
+fn replace_counts(
+    dataset: &DeseqDataset,
+    flagged: &[(u32, u32)],
+    replaceable: Vec<bool>,
+    trim: f64,
+) -> Replacement {
     let mut reader = GeneReader::new(dataset);
     let mut replace = vec![false; dataset.n_genes()];
     let mut counts: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     let mut level = 0.0;
-    for &(gene, sample) in &fit.flagged {
+    for &(gene, sample) in flagged {
         let (gene, sample) = (gene as usize, sample as usize);
         if !replace[gene] {
             replace[gene] = true;
             reader.read(gene);
-            level = replacement_level(&reader.normalized, TRIM);
+            level = replacement_level(&reader.normalized, trim);
         }
         let row = counts
             .entry(gene)

@@ -11,6 +11,7 @@ use crate::stats::dispersion::Trend;
 use crate::stats::glm::ModelMatrix;
 
 use super::dataset::DeseqDataset;
+use super::dispersion_steps::GeneWiseDispersions;
 use super::dispersions::Dispersions;
 use super::gene_wise::FittedMeans;
 use super::moments::BaseMoments;
@@ -46,6 +47,21 @@ pub struct KnownDispersions {
     pub model_matrix: ModelMatrix,
     /// Quasi-likelihood dispersions.
     pub quasi: Option<QuasiLikelihood>,
+}
+
+/// Gene-wise dispersions that were estimated before; NaN where a gene was not fitted.
+#[derive(Debug, Clone)]
+pub struct KnownGeneWise {
+    /// Base means, variances, flags.
+    pub moments: BaseMoments,
+    /// Gene-wise estimates.
+    pub gene_est: Vec<f64>,
+    /// Proposals of their line search.
+    pub gene_iter: Vec<f64>,
+    /// The model matrix of the estimates.
+    pub model_matrix: ModelMatrix,
+    /// Fitted means, genes x samples, which the shrinkage needs.
+    pub mu: Option<Vec<f64>>,
 }
 
 /// A fit and its test from before; NaN where a gene was not fitted.
@@ -93,6 +109,44 @@ fn sized(name: &str, n_values: usize, n: usize) -> Result<()> {
         name,
         format!("{n_values} values; must be {n}"),
     ))
+}
+
+impl KnownGeneWise {
+    /// The estimates, for the stages that follow.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when a column is not one of this data set.
+    pub fn restore(self, dataset: &DeseqDataset) -> Result<GeneWiseDispersions> {
+        let (n, m) = (dataset.n_genes(), dataset.n_samples());
+        sized("baseMean", self.moments.mean.len(), n)?;
+        sized("baseVar", self.moments.variance.len(), n)?;
+        sized("allZero", self.moments.all_zero.len(), n)?;
+        sized("dispGeneEst", self.gene_est.len(), n)?;
+        sized("dispGeneIter", self.gene_iter.len(), n)?;
+        sized("disp_model_matrix", self.model_matrix.n_samples, m)?;
+        if let Some(mu) = &self.mu {
+            sized("mu", mu.len(), n * m)?;
+            let fitted = |at: usize| !self.moments.all_zero[at / m];
+            let bad = |at: &usize| fitted(*at) && !(mu[*at].is_finite() && mu[*at] > 0.0);
+            if let Some(at) = (0..mu.len()).find(bad) {
+                let (mu, gene) = (mu[at], &dataset.genes[at / m]);
+                let message = format!("{mu} of gene {gene:?}; fitted means must be positive");
+                return Err(Error::argument("mu", message));
+            }
+        }
+        Ok(GeneWiseDispersions {
+            moments: self.moments,
+            gene_est: self.gene_est,
+            gene_iter: self.gene_iter,
+            model_matrix: self.model_matrix,
+            means: self.mu.map(|mu| FittedMeans {
+                coefficients: Vec::new(),
+                linear: false,
+                min_mu: 0.5,
+                given: Some(mu),
+            }),
+        })
+    }
 }
 
 impl KnownDispersions {
@@ -157,6 +211,7 @@ impl KnownDispersions {
                 coefficients: Vec::new(),
                 linear: false,
                 min_mu: 0.5,
+                given: None,
             },
             moments: self.moments,
         })

@@ -420,6 +420,33 @@ pub(super) fn ridge_of(variance: &[f64]) -> Vec<f64> {
     variance.iter().map(|v| 1.0 / v / (ln2 * ln2)).collect()
 }
 
+/// Variances of the prior of coefficients (log2), one a column of the matrix that a fit with prior would have, with the
+/// names of these columns. `mle`: log2 coefficients without prior of the standard matrix, genes x coefficients. Uses
+/// `standard_matrix`, `prior_method` and `upper_quantile`.
+///
+/// # Errors
+/// `InvalidArgument` when the design is a matrix or `mle` has another shape.
+pub fn beta_prior_variances(
+    dataset: &DeseqDataset,
+    dispersions: &Dispersions,
+    mle: &[f64],
+    options: &TestOptions,
+) -> Result<(Vec<String>, Vec<f64>)> {
+    options.check()?;
+    let standard = dataset.model_matrix()?;
+    let (n, p) = (dataset.n_genes(), standard.n_columns());
+    if mle.len() != n * p {
+        let message = format!("{} values for {n} genes x {p} coefficients", mle.len());
+        return Err(Error::argument("mle", message));
+    }
+    let variance = estimate_beta_prior(dataset, dispersions, &standard, mle, options)?;
+    let names = match options.standard_matrix {
+        true => standard.names,
+        false => dataset.expanded_matrix()?.names,
+    };
+    Ok((names, variance))
+}
+
 /// Variances of the prior of coefficients, one a column of the matrix that will be fitted.
 pub(super) fn estimate_beta_prior(
     dataset: &DeseqDataset,
@@ -434,11 +461,21 @@ pub(super) fn estimate_beta_prior(
             "a prior of coefficients needs a design formula",
         )
     })?;
+    // Dispersions of the user's own have no trend.
+    let flat;
+    let fit = if dispersions.fit.iter().all(|f| f.is_nan()) {
+        let known = dispersions.dispersion.iter().filter(|d| d.is_finite());
+        let n = known.clone().count();
+        flat = vec![known.sum::<f64>() / n as f64; dispersions.fit.len()];
+        &flat
+    } else {
+        &dispersions.fit
+    };
     let input = PriorVarianceInput {
         beta: mle,
         names: &standard.names,
         base_mean: &dispersions.moments.mean,
-        fit: &dispersions.fit,
+        fit,
         skip: &dispersions.moments.all_zero,
         upper_quantile: options.upper_quantile,
         weighted: options.prior_method == super::options::PriorMethod::Weighted,

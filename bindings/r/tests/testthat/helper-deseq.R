@@ -55,3 +55,56 @@ new_folder <- function() {
 
 # Without loading it, which would replace the methods of this package.
 skip_without_DESeq2 <- function() testthat::skip_if(!nzchar(system.file(package = "DESeq2")), "DESeq2 is not installed")
+
+expect_close <- function(ours, theirs, tolerance, what = "") {
+  ours <- as.matrix(ours)
+  theirs <- as.matrix(theirs)
+  storage.mode(ours) <- storage.mode(theirs) <- "double"
+  expect_identical(dim(ours), dim(theirs), info = what)
+  expect_identical(unname(is.na(ours)), unname(is.na(theirs)), info = what)
+  expect_lt(max(abs(ours - theirs) / (1 + abs(theirs)), 0, na.rm = TRUE), tolerance, label = what)
+}
+
+expect_table <- function(ours, theirs, tolerance = 1e-6, columns = colnames(theirs)) {
+  expect_identical(colnames(ours), colnames(theirs))
+  expect_identical(rownames(ours), rownames(theirs))
+  # Fits that did not settle go on by another minimiser, which stops elsewhere; proposals of a line search turn on
+  # the last bit of a sum.
+  settled <- if (is.null(ours$betaIter)) rep(TRUE, nrow(ours)) else is.na(theirs$betaIter) | theirs$betaIter < 100
+  ours <- ours[settled, , drop = FALSE]
+  theirs <- theirs[settled, , drop = FALSE]
+  for (name in setdiff(columns, "dispGeneIter")) {
+    if (is.numeric(theirs[[name]]) || is.logical(theirs[[name]]))
+      expect_close(as.double(ours[[name]]), as.double(theirs[[name]]), tolerance, name)
+    else expect_identical(ours[[name]], theirs[[name]], info = name)
+  }
+}
+
+# The standard workflow as a user writes it: the file itself, or with the other library in its one line.
+run_standard <- function(package, input) {
+  folder <- new_folder()
+  script <- readLines(testthat::test_path("standard-workflow.R"))
+  at <- which(script == "library(DESeq2)")
+  stopifnot(length(at) == 1)
+  script[at] <- paste0("library(", package, ")")
+  writeLines(script, file.path(folder, "workflow.R"))
+  saveRDS(input, file.path(folder, "input.rds"))
+  libs <- paste(.libPaths(), collapse = .Platform$path.sep)
+  old <- setwd(folder)
+  on.exit(setwd(old))
+  said <- suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), "workflow.R", env = paste0("R_LIBS=", libs), stdout = TRUE,
+                                   stderr = TRUE))
+  if (!file.exists("output.rds")) stop("the workflow of ", package, " failed: ", paste(tail(said, 5), collapse = "\n"))
+  readRDS("output.rds")
+}
+
+# A data set of the shared folder.
+shared_data <- function(name) {
+  places <- c(Sys.getenv("CYTO_SHARED"), "../../../../../shared", "../../../../shared")
+  folder <- Filter(dir.exists, file.path(places[nzchar(places)], "data", name))
+  if (length(folder) == 0) testthat::skip(paste("no data", name, "(set CYTO_SHARED)"))
+  read <- function(file) utils::read.csv(gzfile(file.path(folder[1], file)), row.names = 1, check.names = FALSE, stringsAsFactors = TRUE)
+  counts <- as.matrix(read("counts.csv.gz"))
+  storage.mode(counts) <- "integer"
+  list(counts = counts, samples = read("coldata.csv.gz")[colnames(counts), , drop = FALSE])
+}

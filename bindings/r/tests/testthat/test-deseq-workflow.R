@@ -1,29 +1,5 @@
 # The standard workflow run once with each package.
 
-expect_close <- function(ours, theirs, tolerance, what = "") {
-  ours <- as.matrix(ours)
-  theirs <- as.matrix(theirs)
-  storage.mode(ours) <- storage.mode(theirs) <- "double"
-  expect_identical(dim(ours), dim(theirs), info = what)
-  expect_identical(unname(is.na(ours)), unname(is.na(theirs)), info = what)
-  expect_lt(max(abs(ours - theirs) / (1 + abs(theirs)), 0, na.rm = TRUE), tolerance, label = what)
-}
-
-expect_table <- function(ours, theirs, tolerance = 1e-6, columns = colnames(theirs)) {
-  expect_identical(colnames(ours), colnames(theirs))
-  expect_identical(rownames(ours), rownames(theirs))
-  # Fits that did not settle go on by another minimiser, which stops elsewhere; proposals of a line search turn on
-  # the last bit of a sum.
-  settled <- if (is.null(ours$betaIter)) rep(TRUE, nrow(ours)) else is.na(theirs$betaIter) | theirs$betaIter < 100
-  ours <- ours[settled, , drop = FALSE]
-  theirs <- theirs[settled, , drop = FALSE]
-  for (name in setdiff(columns, "dispGeneIter")) {
-    if (is.numeric(theirs[[name]]) || is.logical(theirs[[name]]))
-      expect_close(as.double(ours[[name]]), as.double(theirs[[name]]), tolerance, name)
-    else expect_identical(ours[[name]], theirs[[name]], info = name)
-  }
-}
-
 test_that("the workflow gives with library(cytosol) what it gives with library(DESeq2)", {
   skip_without_DESeq2()
   input <- deseq_counts()

@@ -31,11 +31,16 @@ pub fn residual_variance(dispersions: &[f64], fitted: &[f64], min_disp: f64) -> 
     median_absolute_deviation(&residuals(dispersions, fitted, min_disp)).powi(2)
 }
 
-/// Variance of the prior of ln dispersion, at least 0.25: the residual variance less that of
-/// `ln chi2` with `df` residual degrees of freedom; for `df` up to 3 by comparison of histograms;
-/// for `df` 0 the residual variance itself.
-pub fn prior_variance(dispersions: &[f64], fitted: &[f64], min_disp: f64, df: usize) -> f64 {
-    let observed = residual_variance(dispersions, fitted, min_disp);
+/// Variance of the prior of ln dispersion, at least 0.25: the `observed` residual variance
+/// ([`residual_variance`]) less that of `ln chi2` with `df` residual degrees of freedom; for `df` up to 3
+/// by comparison of histograms; for `df` 0 the residual variance itself.
+pub fn prior_variance(
+    dispersions: &[f64],
+    fitted: &[f64],
+    min_disp: f64,
+    observed: f64,
+    df: usize,
+) -> f64 {
     match df {
         0 => observed,
         1..=3 => closest_variance(&residuals(dispersions, fitted, min_disp), df)
@@ -57,8 +62,11 @@ mod tests {
         // The median absolute deviation of the residuals is 1.25.
         let observed = residual_variance(&dispersions, &fitted, 1e-8);
         assert!((observed - (1.4826_f64 * 1.25).powi(2)).abs() < 1e-9);
-        let prior = prior_variance(&dispersions, &fitted, 1e-8, 10);
+        let prior = prior_variance(&dispersions, &fitted, 1e-8, observed, 10);
         assert!((observed - prior - trigamma(5.0)).abs() < 1e-12);
-        assert_eq!(prior_variance(&[0.1, 0.1], &[0.1, 0.1], 1e-8, 10), 0.25);
+        assert_eq!(
+            prior_variance(&[0.1, 0.1], &[0.1, 0.1], 1e-8, 0.0, 10),
+            0.25
+        );
     }
 }

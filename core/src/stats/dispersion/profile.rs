@@ -234,19 +234,19 @@ impl<'a> DispersionProfile<'a> {
         };
         let (p, r) = (design.n_columns(), design.n_rows());
         let weight = &ws.weight[..design.n_samples()];
+        let power = &mut ws.value[..design.n_samples()];
         let (sums, squares) = (&mut ws.row_weight[..r], &mut ws.row_square[..r]);
-        sums.fill(0.0);
-        squares.fill(0.0);
-        for (&row, w) in design.row_of_sample().iter().zip(weight.iter()) {
-            sums[row as usize] += w;
-            squares[row as usize] += w * w;
+        design.sum_by_row(weight, sums);
+        for (power, w) in power.iter_mut().zip(weight) {
+            *power = w * w;
         }
+        design.sum_by_row(power, squares);
         let cubes = &mut ws.row_cube[..r];
         if curved {
-            cubes.fill(0.0);
-            for (&row, w) in design.row_of_sample().iter().zip(weight.iter()) {
-                cubes[row as usize] += w * w * w;
+            for (power, w) in power.iter_mut().zip(weight) {
+                *power *= w;
             }
+            design.sum_by_row(power, cubes);
         }
         let mut second = 0.0;
         if let Some(constant) = design.saturated() {

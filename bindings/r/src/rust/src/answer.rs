@@ -17,9 +17,22 @@ pub(crate) struct Failure {
     detail: String,
     /// Ctrl-C, and not the callback or the library, stopped the work.
     pub(crate) interrupted: bool,
+    /// A jump of R that stopped the work and waits to go on.
+    jump: Option<Robj>,
 }
 
 impl Failure {
+    /// R code that was called wants to leave.
+    pub(crate) fn jump(token: Robj) -> Self {
+        Failure {
+            code: cyto_status::CYTO_CANCELLED as i32,
+            message: "stopped by the progress function".to_owned(),
+            detail: "{}".to_owned(),
+            interrupted: false,
+            jump: Some(token),
+        }
+    }
+
     /// A fault of the package itself: R code checks what it hands over.
     pub(crate) fn argument(name: &str, what: &str) -> Self {
         Failure {
@@ -27,6 +40,7 @@ impl Failure {
             message: format!("{name}: {what}"),
             detail: serde_json::json!({ "argument": name }).to_string(),
             interrupted: false,
+            jump: None,
         }
     }
 
@@ -37,6 +51,7 @@ impl Failure {
             message: format!("{name}: made in another session; make it again"),
             detail: "{}".to_owned(),
             interrupted: false,
+            jump: None,
         }
     }
 
@@ -56,6 +71,7 @@ impl Failure {
             message: text(cyto_error_message(error)),
             detail: text(cyto_error_detail_json(error)),
             interrupted: false,
+            jump: None,
         }
     }
 
@@ -71,7 +87,8 @@ impl Failure {
             message = self.message,
             detail = self.detail,
             argument = argument,
-            interrupted = self.interrupted
+            interrupted = self.interrupted,
+            jump = self.jump.unwrap_or_else(|| ().into())
         )
         .into();
         // A list takes attributes.

@@ -3,7 +3,7 @@
 //! The C ABI reports progress on the thread that made the call, which is R's. There the user's function is
 //! called, and R is asked whether an interrupt is pending; the work then stops within one task.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cytosol::{
@@ -18,6 +18,20 @@ unsafe extern "C" {
     /// In `init.c`: 1 when an interrupt of R is pending. It jumps, so it is asked from C, where no Rust
     /// frame is jumped over.
     fn cytosol_interrupted() -> c_int;
+    /// In `init.c`: the answer of a progress function, -1 when it jumps; the jump waits in `token`.
+    fn cytosol_tell(
+        function: *mut c_void,
+        stage: *const c_char,
+        done: f64,
+        total: f64,
+        elapsed: f64,
+        message: *const c_char,
+        token: *mut c_void,
+    ) -> c_int;
+    /// In `init.c`: what `.Call` calls to go on with a jump.
+    fn cytosol_jump_function() -> *mut c_void;
+    /// R's: a place for a jump that waits.
+    fn R_MakeUnwindCont() -> *mut c_void;
 }
 
 /// How R wants a call to run.
@@ -25,7 +39,7 @@ pub(crate) struct Settings {
     threads: i32,
     interval_ms: u32,
     memory_bytes: u64,
-    callback: Option<Function>,
+    callback: Option<Robj>,
 }
 
 impl Settings {
@@ -47,22 +61,17 @@ impl Settings {
                 .map_err(|_| Failure::argument("interval", "must not be negative"))?,
             // 0 is the library's own limit.
             memory_bytes: field("memory")?.as_real().unwrap_or(0.0) as u64,
-            callback: field("callback")?.as_function(),
+            callback: Some(field("callback")?).filter(Robj::is_function),
         })
     }
 }
 
 /// What the progress callback sees.
 struct Watch {
-    callback: Option<Function>,
+    /// The function, and a place for its jump.
+    callback: Option<(Robj, Robj)>,
     interrupted: bool,
-}
-
-unsafe fn text(text: *const c_char) -> String {
-    // SAFETY: promised by the caller.
-    unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned()
+    jumped: bool,
 }
 
 impl Watch {
@@ -73,21 +82,24 @@ impl Watch {
             self.interrupted = true;
             return false;
         }
-        let Some(callback) = &self.callback else {
-            return true;
+        let Some((function, token)) = self.callback.as_ref().filter(|_| !self.jumped) else {
+            return !self.jumped;
         };
-        // SAFETY: the header promises strings for the time of the callback.
-        let (stage, message) = unsafe { (text(progress.stage), text(progress.message)) };
-        let (finished, total) = (progress.done as f64, progress.total as f64);
-        let answer = callback.call(pairlist!(
-            stage,
-            finished,
-            total,
-            progress.elapsed_s,
-            message
-        ));
-        // R code catches its own conditions and answers with a number.
-        answer.ok().and_then(|value| value.as_integer()) == Some(0)
+        // SAFETY: on R's main thread; the header promises strings for the time of the callback. No Rust frame is
+        // jumped over.
+        let answer = unsafe {
+            cytosol_tell(
+                function.get().cast(),
+                progress.stage,
+                progress.done as f64,
+                progress.total as f64,
+                progress.elapsed_s,
+                progress.message,
+                token.get().cast(),
+            )
+        };
+        self.jumped = answer == -1;
+        answer == 0
     }
 }
 
@@ -116,17 +128,36 @@ pub(crate) fn with_context<T>(
         device: std::ptr::null(),
     };
     let context = made(|out, err| cyto_context_new(&options, out, err))?;
+    // SAFETY: on R's main thread; kept by what it is put into.
+    let token = || unsafe { Robj::from_sexp(R_MakeUnwindCont().cast()) };
     let mut watch = Watch {
-        callback: settings.callback,
+        callback: settings.callback.map(|function| (function, token())),
         interrupted: false,
+        jumped: false,
     };
     let user_data = (&raw mut watch).cast::<c_void>();
     done(|err| cyto_context_set_progress(Some(&context), Some(on_progress), user_data, err))?;
     let outcome = work(&context);
     // The context goes before what its callback points to.
     cyto_context_free(Some(context));
+    if let (true, Some((_, token))) = (watch.jumped, watch.callback) {
+        return Err(Failure::jump(token));
+    }
     outcome.map_err(|mut failure| {
         failure.interrupted = watch.interrupted;
         failure
     })
+}
+
+/// What `.Call` calls with the token of a failure to go on with a jump of R.
+/// @noRd
+#[extendr]
+fn jump_function() -> Robj {
+    // SAFETY: on R's main thread; a new object.
+    unsafe { Robj::from_sexp(cytosol_jump_function().cast()) }
+}
+
+extendr_module! {
+    mod call;
+    fn jump_function;
 }

@@ -1,17 +1,9 @@
-//! DESeq2's analysis: data sets, steps, tables, transformations.
+//! DESeq2's analysis: data sets, steps, transformations.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 
 use cytosol::{
-    cyto_context, cyto_dense_view, cyto_deseq, cyto_deseq_estimate_dispersions,
-    cyto_deseq_estimate_size_factors, cyto_deseq_info_json, cyto_deseq_input,
-    cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_results,
-    cyto_deseq_results_info_json, cyto_deseq_results_new, cyto_deseq_results_set,
-    cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run, cyto_deseq_samples,
-    cyto_deseq_samples_new, cyto_deseq_samples_set_factor, cyto_deseq_samples_set_numbers,
-    cyto_deseq_set, cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_unmix,
-    cyto_deseq_unmix_input, cyto_deseq_vst, cyto_deseq_wald, cyto_dtype, cyto_matrix,
-    cyto_matrix_from_dense_view, cyto_orientation,
+    cyto_context, cyto_dense_view, cyto_deseq, cyto_deseq_counts, cyto_deseq_estimate_dispersions, cyto_deseq_estimate_gene_wise_dispersions, cyto_deseq_estimate_size_factors, cyto_deseq_fit_dispersion_trend, cyto_deseq_fpkm, cyto_deseq_fpm, cyto_deseq_info_json, cyto_deseq_input, cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_results, cyto_deseq_results_info_json, cyto_deseq_results_new, cyto_deseq_results_set, cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run, cyto_deseq_samples, cyto_deseq_samples_new, cyto_deseq_samples_set_factor, cyto_deseq_samples_set_numbers, cyto_deseq_set, cyto_deseq_shrink_dispersions, cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_unmix, cyto_deseq_unmix_input, cyto_deseq_vst, cyto_deseq_wald, cyto_dtype, cyto_matrix, cyto_matrix_from_dense_view, cyto_orientation,
 };
 use extendr_api::prelude::*;
 use safer_ffi::prelude::repr_c;
@@ -153,7 +145,7 @@ fn deseq_set(handle: Robj, name: &str, values: Robj) -> Robj {
     })
 }
 
-/// A step: "size_factors", "dispersions", "wald", "lrt" or "run".
+/// A step: "size_factors", "dispersions" or their stages "gene_wise", "trend" and "shrink", "wald", "lrt" or "run".
 /// @noRd
 #[extendr]
 fn deseq_step(settings: Robj, handle: Robj, step: &str, options: Robj) -> Robj {
@@ -163,6 +155,9 @@ fn deseq_step(settings: Robj, handle: Robj, step: &str, options: Robj) -> Robj {
         let call = match step {
             "size_factors" => cyto_deseq_estimate_size_factors,
             "dispersions" => cyto_deseq_estimate_dispersions,
+            "gene_wise" => cyto_deseq_estimate_gene_wise_dispersions,
+            "trend" => cyto_deseq_fit_dispersion_trend,
+            "shrink" => cyto_deseq_shrink_dispersions,
             "wald" => cyto_deseq_wald,
             "lrt" => cyto_deseq_lrt,
             "run" => cyto_deseq_run,
@@ -175,6 +170,35 @@ fn deseq_step(settings: Robj, handle: Robj, step: &str, options: Robj) -> Robj {
     })
 }
 
+/// Columns of numbers by name, as the C ABI takes them; they borrow the list they come from.
+pub(crate) struct Columns {
+    _texts: Vec<CString>,
+    pub(crate) names: Vec<*const c_char>,
+    pub(crate) values: Vec<*const f64>,
+    pub(crate) lengths: Vec<usize>,
+}
+
+impl Columns {
+    pub(crate) fn read(columns: &Robj) -> Result<Self, Failure> {
+        let list = columns
+            .as_list()
+            .ok_or_else(|| Failure::argument("columns", "must be a list"))?;
+        let (mut texts, mut values, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, column) in list.iter() {
+            let column = numbers(name, &column)?;
+            texts.push(CString::new(name).unwrap_or_default());
+            values.push(column.as_ptr());
+            lengths.push(column.len());
+        }
+        Ok(Columns {
+            names: texts.iter().map(|text| text.as_ptr()).collect(),
+            _texts: texts,
+            values,
+            lengths,
+        })
+    }
+}
+
 /// Puts kept estimates back: columns by name.
 /// @noRd
 #[extendr]
@@ -182,29 +206,15 @@ fn deseq_put_back(handle: Robj, columns: Robj, options: Robj) -> Robj {
     answer(|| {
         let deseq = held::<cyto_deseq>("dds", &handle)?;
         let options = json_text(&options)?;
-        let list = columns
-            .as_list()
-            .ok_or_else(|| Failure::argument("columns", "must be a list"))?;
-        let columns: Vec<(&str, Robj)> = list.iter().collect();
-        let names: Vec<CString> = columns
-            .iter()
-            .map(|(name, _)| CString::new(*name).unwrap_or_default())
-            .collect();
-        let slices = columns
-            .iter()
-            .map(|(name, values)| numbers(name, values))
-            .collect::<Result<Vec<&[f64]>, Failure>>()?;
-        let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        let values: Vec<_> = slices.iter().map(|values| values.as_ptr()).collect();
-        let lengths: Vec<_> = slices.iter().map(|values| values.len()).collect();
+        let columns = Columns::read(&columns)?;
         done(|err| {
             cyto_deseq_restore(
                 Some(&deseq.handle),
                 text(&options),
-                names.as_ptr(),
-                values.as_ptr(),
-                lengths.as_ptr(),
-                lengths.len(),
+                columns.names.as_ptr(),
+                columns.values.as_ptr(),
+                columns.lengths.as_ptr(),
+                columns.lengths.len(),
                 err,
             )
         })?;
@@ -233,7 +243,7 @@ fn deseq_gene_table(handle: Robj) -> Robj {
 
 /// # Safety
 /// A string that ends with NUL, or NULL.
-unsafe fn parsed(text: *const std::ffi::c_char) -> Robj {
+pub(crate) unsafe fn parsed(text: *const c_char) -> Robj {
     if text.is_null() {
         return ().into();
     }
@@ -253,93 +263,6 @@ fn deseq_info(handle: Robj) -> Robj {
     })
 }
 
-/// A table of results.
-/// @noRd
-#[extendr]
-fn deseq_results(settings: Robj, handle: Robj, options: Robj) -> Robj {
-    answer(|| {
-        let deseq = held::<cyto_deseq>("dds", &handle)?;
-        let options = json_text(&options)?;
-        let results = with_context(&settings, |ctx| {
-            made(|out, err| {
-                cyto_deseq_results_new(Some(ctx), Some(&deseq.handle), text(&options), out, err)
-            })
-        })?;
-        Ok(Held::into_robj(results, Vec::new()))
-    })
-}
-
-/// Replaces a column of a table of results.
-/// @noRd
-#[extendr]
-fn deseq_results_set(mut results: Robj, name: &str, values: Robj) -> Robj {
-    answer(|| {
-        let pointer: &mut ExternalPtr<Held<repr_c::Box<cyto_deseq_results>>> = (&mut results)
-            .try_into()
-            .map_err(|_| Failure::stale("res"))?;
-        let held = pointer.try_addr_mut().map_err(|_| Failure::stale("res"))?;
-        let values = numbers(name, &values)?;
-        let name = CString::new(name).unwrap_or_default();
-        done(|err| {
-            cyto_deseq_results_set(
-                Some(&mut held.handle),
-                text(&name),
-                values.as_ptr(),
-                values.len(),
-                err,
-            )
-        })?;
-        Ok(().into())
-    })
-}
-
-/// Descriptions, filtering and prior of a table of results, and its summary.
-/// @noRd
-#[extendr]
-fn deseq_results_facts(results: Robj) -> Robj {
-    answer(|| {
-        let results = held::<cyto_deseq_results>("res", &results)?;
-        // SAFETY: valid while the handle lives.
-        let (info, summary) = unsafe {
-            let summary = cyto_deseq_results_summary(Some(&results.handle));
-            (
-                parsed(cyto_deseq_results_info_json(Some(&results.handle))),
-                CStr::from_ptr(summary).to_string_lossy().into_owned(),
-            )
-        };
-        Ok(list!(info = info, summary = summary).into())
-    })
-}
-
-/// Shrunken effects; `base` is a table of results or NULL.
-/// @noRd
-#[extendr]
-fn deseq_shrink(settings: Robj, handle: Robj, base: Robj, options: Robj) -> Robj {
-    answer(|| {
-        let deseq = held::<cyto_deseq>("dds", &handle)?;
-        let base = match base.is_null() {
-            true => None,
-            false => Some(held::<cyto_deseq_results>("res", &base)?),
-        };
-        let base = base.map(|base| &*base.handle);
-        let options = json_text(&options)?;
-        let results = with_context(&settings, |ctx| {
-            made(|out, err| {
-                cyto_deseq_lfc_shrink(
-                    Some(ctx),
-                    Some(&deseq.handle),
-                    base,
-                    text(&options),
-                    out,
-                    err,
-                )
-            })
-        })?;
-        Ok(Held::into_robj(results, Vec::new()))
-    })
-}
-
-/// Transformed counts: "vst" or "rlog".
 /// @noRd
 #[extendr]
 fn deseq_transform(settings: Robj, handle: Robj, kind: &str, options: Robj) -> Robj {
@@ -348,7 +271,11 @@ fn deseq_transform(settings: Robj, handle: Robj, kind: &str, options: Robj) -> R
         let options = json_text(&options)?;
         let call = match kind {
             "vst" => cyto_deseq_vst,
-            _ => cyto_deseq_rlog,
+            "rlog" => cyto_deseq_rlog,
+            "counts" => cyto_deseq_counts,
+            "fpm" => cyto_deseq_fpm,
+            "fpkm" => cyto_deseq_fpkm,
+            _ => return Err(Failure::argument("kind", "is not a function of counts")),
         };
         let values = with_context(&settings, |ctx| {
             made(|out, err| call(Some(ctx), Some(&deseq.handle), text(&options), out, err))
@@ -383,7 +310,7 @@ fn deseq_trend_values(trend: Robj, means: Robj) -> Robj {
 #[extendr]
 fn deseq_unmix(settings: Robj, x: Robj, pure: Robj, n_genes: i32, options: Robj) -> Robj {
     answer(|| {
-        let options = json(&options)?;
+        let options = json_text(&options)?;
         let (x, pure) = (numbers("x", &x)?, numbers("pure", &pure)?);
         let n_genes = n_genes.max(0) as usize;
         let columns = |values: &[f64]| values.len().checked_div(n_genes).unwrap_or(0);
@@ -410,10 +337,6 @@ extendr_module! {
     fn deseq_put_back;
     fn deseq_gene_table;
     fn deseq_info;
-    fn deseq_results;
-    fn deseq_results_set;
-    fn deseq_results_facts;
-    fn deseq_shrink;
     fn deseq_transform;
     fn deseq_trend_values;
     fn deseq_unmix;
