@@ -82,6 +82,7 @@ pub(super) fn gene_wise(
             coefficients: Vec::with_capacity(first.coefficients.len()),
             linear: estimator.linear,
             min_mu: options.min_mu(),
+            given: None,
         },
     };
     let p = model.rows.n_columns();
