@@ -1047,6 +1047,36 @@ typedef struct cyto_deseq_input {
 } cyto_deseq_input;
 
 /**
+ * Samples to be unmixed. Fill with `CYTO_DESEQ_UNMIX_INPUT_INIT`, then set fields. Everything is copied.
+ */
+typedef struct cyto_deseq_unmix_input {
+    /**
+     * `sizeof(cyto_deseq_unmix_input)`.
+     */
+    size_t struct_size;
+    /**
+     * Normalised counts or abundances, all samples of the first gene first.
+     */
+    const double *x;
+    /**
+     * The same of pure samples: all types of the first gene first.
+     */
+    const double *pure;
+    /**
+     * Number of genes.
+     */
+    size_t n_genes;
+    /**
+     * Samples in `x`.
+     */
+    size_t n_samples;
+    /**
+     * Types in `pure`, at least 2.
+     */
+    size_t n_types;
+} cyto_deseq_unmix_input;
+
+/**
  * A matrix in memory. Fill with `CYTO_PP_INPUT_INIT`, then set fields; all but `counts` may stay NULL. Read during
  * the call only.
  */
@@ -1901,10 +1931,11 @@ cyto_status cyto_deseq_run(const struct cyto_context *ctx,
 
 /**
  * Lends an array. With n genes, m samples and p coefficients. Always: "genes", "samples" (text). Where they are:
- * "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions: "baseMean",
- * "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier" (u8),
- * "dispMAP" (n), "disp_model_matrix"; of quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP",
- * "dispFitQLCorrected" (n). After a test: "results_names" (text, p), "model_matrix" (m x p),
+ * "size_factors" (m), "normalization_factors", "weights", "avg_tx_length" (n x m). After dispersions, and after each of
+ * their stages as far as it goes: "baseMean", "baseVar", "allZero" (u8), "dispGeneEst", "dispGeneIter", "dispFit",
+ * "dispersion", "dispIter", "dispOutlier" (u8), "dispMAP" (n), "disp_model_matrix"; of quasi-likelihood ones
+ * "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected" (n); after `cyto_deseq_estimate_beta_prior_var`
+ * "beta_prior_var" and "beta_prior_names" (text). After a test: "results_names" (text, p), "model_matrix" (m x p),
  * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
  * "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
  * with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
@@ -2013,13 +2044,14 @@ cyto_status cyto_deseq_results_restore(const char *const *genes,
  * themselves. `names`, `values` and `lengths`: for each of `n_columns` its name, values (f64, NaN where missing;
  * matrices row after row) and number of values. For dispersions: "baseMean", "baseVar", "allZero", "dispGeneEst",
  * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
- * for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". For a test also
- * "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv";
- * "betaConv", "betaIter", "deviance", "maxCooks", "cooksSample"; where there are any "tDegreesFreedom",
- * "beta_prior_var", "MLE", "replace", "model_matrix". Options: "var_log_disp_ests", "disp_prior_var", "ql_df0"
- * (infinite when left out); for a test "model_matrix_type" ("standard", "expanded", "user-supplied"),
- * "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is copied; on failure nothing
- * changes.
+ * for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". Without "dispersion" the
+ * stage before: these without the last four of the first, "dispFit" and "trend" where there is one, and "mu" (genes x
+ * samples), which `cyto_deseq_shrink_dispersions` needs. For a test also "coefficients", "SE", "WaldStatistic",
+ * "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks",
+ * "cooksSample"; where there are any "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options:
+ * "var_log_disp_ests", "disp_prior_var", "ql_df0" (infinite when left out); for a test "model_matrix_type" ("standard",
+ * "expanded", "user-supplied"), "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is
+ * copied; on failure nothing changes.
  */
 CYTO_API
 cyto_status cyto_deseq_restore(const struct cyto_deseq *deseq,
@@ -2185,6 +2217,87 @@ cyto_status cyto_deseq_unmixed_array(const struct cyto_deseq_unmixed *unmixed,
                                      cyto_str name,
                                      struct cyto_array *out,
                                      struct cyto_error **err);
+
+/**
+ * The counts as "values". Option: "normalized" (default false: divided by size or normalization factors, `CYTO_STATE`
+ * without). Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_counts(const struct cyto_context *ctx,
+                              const struct cyto_deseq *deseq,
+                              cyto_str options,
+                              struct cyto_deseq_transformed **out,
+                              struct cyto_error **err);
+
+/**
+ * Counts per million as "values". Option: "robust" (default true: size factors, estimated when missing, in place of
+ * totals; with "avg_tx_length" totals). Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_fpm(const struct cyto_context *ctx,
+                           const struct cyto_deseq *deseq,
+                           cyto_str options,
+                           struct cyto_deseq_transformed **out,
+                           struct cyto_error **err);
+
+/**
+ * Counts per million and kilobase as "values", by "avg_tx_length" or else "base_pairs" (see `cyto_deseq_set`). Option:
+ * "robust", as for `cyto_deseq_fpm`. Free with `cyto_deseq_transformed_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_fpkm(const struct cyto_context *ctx,
+                            const struct cyto_deseq *deseq,
+                            cyto_str options,
+                            struct cyto_deseq_transformed **out,
+                            struct cyto_error **err);
+
+/**
+ * A new data set whose samples are groups of the samples of `deseq`, counts added. `codes`: for each of the `n_codes`
+ * samples the position of its group in `groups`; groups without samples are left out. The first sample's row of the
+ * sample table is kept; `runs` (a name a sample, or NULL) are joined into the column "runsCollapsed". The design is kept,
+ * size factors and other matrices are not. Free with `cyto_deseq_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_collapse_replicates(const struct cyto_context *ctx,
+                                           const struct cyto_deseq *deseq,
+                                           const int32_t *codes,
+                                           size_t n_codes,
+                                           const char *const *groups,
+                                           size_t n_groups,
+                                           const char *const *runs,
+                                           struct cyto_deseq **out,
+                                           struct cyto_error **err);
+
+/**
+ * A new data set in whose counts outliers are replaced by the trimmed mean of the gene at the size of the sample; it has
+ * the size factors of the old one and lends "replace" (genes with an outlier) and "replaceable" (samples). Nothing is
+ * fitted again: `cyto_deseq_run` does both. `CYTO_STATE` before a test. `cooks`: Cook's distances, genes x samples, all
+ * samples of the first gene first; NULL for those of the test, made with "keep_assays". Options: "trim" (0.2),
+ * "cooks_cutoff", "min_replicates" (7), "samples" (positions, instead of those with enough replicates). Free with
+ * `cyto_deseq_free`.
+ */
+CYTO_API
+cyto_status cyto_deseq_replace_outliers(const struct cyto_deseq *deseq,
+                                        const double *cooks,
+                                        size_t n_cooks,
+                                        cyto_str options,
+                                        struct cyto_deseq **out,
+                                        struct cyto_error **err);
+
+/**
+ * Principal components of the samples. `values`: transformed counts, genes x samples, all samples of the first gene first.
+ * The `n_top` genes of the largest variance are used, centred, not scaled. `scores`: room for samples x components, row
+ * after row, as many components as samples; signs are arbitrary but fixed. `percent_var`: room for the share of the
+ * variance of each component.
+ */
+CYTO_API
+cyto_status cyto_deseq_sample_pca(const double *values,
+                                  size_t n_genes,
+                                  size_t n_samples,
+                                  size_t n_top,
+                                  double *scores,
+                                  double *percent_var,
+                                  struct cyto_error **err);
 
 /**
  * Frees a result. NULL is allowed. Arrow streams made from it stay valid; arrays on loan do not.
