@@ -268,7 +268,7 @@ fn errors_say_what_is_wrong() {
         })
         .expect_err("all zero");
     assert!(error.message().contains("no gene has a count"));
-    let mut options = DeseqOptions {
+    let options = DeseqOptions {
         test: TestKind::Lrt,
         ..DeseqOptions::default()
     };

@@ -161,7 +161,7 @@ impl KnownDispersions {
             sized("qlDispFit", quasi.fit.len(), n)?;
             sized("qlDispMAP", quasi.map.len(), n)?;
             sized("dispFitQLCorrected", quasi.fit_corrected.len(), n)?;
-            if !(quasi.prior_df > 0.0) {
+            if quasi.prior_df.is_nan() || quasi.prior_df <= 0.0 {
                 return Err(Error::argument(
                     "ql_df0",
                     format!("{}; must be positive", quasi.prior_df),

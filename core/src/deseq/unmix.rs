@@ -26,10 +26,10 @@ const TOO_SIMILAR: f64 = 0.99;
 /// Least mixed value of which a derivative is taken: the transformation is vertical at 0.
 const LEAST_VALUE: f64 = 1e-9;
 /// Widths of the hyperbolas that stand for absolute values, one after the other.
-const WIDTHS: [f64; 5] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
+const WIDTHS: [f64; 6] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 /// Most steps, and relative gain that ends a minimisation: of squares, and for each width.
-const STEPS: [usize; 2] = [200, 40];
-const GAINS: [f64; 2] = [1e-11, 1e-8];
+const STEPS: [usize; 2] = [200, 60];
+const GAINS: [f64; 2] = [1e-11, 1e-9];
 
 /// The scale on which samples are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -317,8 +317,9 @@ impl<'a> Problem<'a> {
             for a in 0..k {
                 let scaled = weight * slope * row[a];
                 self.score[a] += scaled * off;
-                for b in a..k {
-                    self.normal[a * k + b] += scaled * slope * row[b];
+                let right = &mut self.normal[a * k + a..(a + 1) * k];
+                for (out, other) in right.iter_mut().zip(&row[a..]) {
+                    *out += scaled * slope * other;
                 }
             }
         }

@@ -8,7 +8,7 @@ close_to <- function(ours, theirs, tolerance, floor, what) {
 # Tolerances: the reference fits its prior by the simplex method, which ends some 1e-4 from the maximum.
 same_quasi <- function(ours, theirs) {
   # Names of coefficients are those that other trends give too.
-  expect_identical(sub("_vs_.*", "", sub("_", "", colnames(ours))), sub("^SE_", "SE", colnames(theirs)))
+  expect_identical(gsub("_", "", sub("_vs_.*", "", colnames(ours))), gsub("_", "", colnames(theirs)))
   for (at in seq_along(theirs)) {
     name <- colnames(theirs)[at]
     if (name == "dispGeneIter") next
@@ -44,7 +44,7 @@ test_that("quasi-likelihood tests and mixtures are DESeq2's with glmGamPoi", {
     expect_lt(max(abs(ours[[of]] - theirs[[of]])), 0.02, label = of)
     least <- function(mix, i) stats::optimise(function(total) sum(abs(scales[[scale]](ours$x[, i]) -
       scales[[scale]](ours$pure %*% (total * mix[i, ])))^power), c(0.5, 2), tol = 1e-10)$objective
-    for (i in 1:3) expect_lte(least(ours[[of]], i), least(theirs[[of]], i) + 1e-6)
+    for (i in 1:3) expect_lte(least(ours[[of]], i), least(theirs[[of]], i) * (1 + 1e-6) + 1e-6)
   }
   expect_identical(names(ours$unmix_list), names(theirs$unmix_list))
   expect_equal(ours$unmix_list$cor, theirs$unmix_list$cor, tolerance = 1e-2)
