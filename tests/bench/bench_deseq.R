@@ -4,13 +4,20 @@
 #   Rscript bench_deseq.R HOST rlog [GENES [SAMPLES...]]              regularised log
 #   Rscript bench_deseq.R HOST growth                                 genes, samples, coefficients; ours alone
 #   Rscript bench_deseq.R HOST fast                                   whole analysis, exact beside fast; ours alone
+#   Rscript bench_deseq.R CYTO rust RUST [GENES [REPEATS [SAMPLES...]]]  `cyto deseq` beside rust_deseq2's program RUST
 #
-# HOST is the program made of hosts/deseq.c; see README.md. Reading the counts and starting R are not counted.
+# HOST is the program made of hosts/deseq.c; see README.md. Reading the counts and starting R are not counted, but for
+# the two programs, which are measured whole, from the tables to the result.
 
 args <- commandArgs(TRUE)
 host <- args[1]
 mode <- args[2]
-rest <- as.numeric(args[-(1:2)])
+rest <- args[-(1:2)]
+if (mode == "rust") {
+  rust_deseq2 <- rest[1]
+  rest <- rest[-1]
+}
+rest <- as.numeric(rest)
 study_file <- tempfile(fileext = ".study")
 
 # The simulation rule of makeExampleDESeqDataSet, with effects on a fifth of the genes, and uneven depths.
@@ -129,11 +136,51 @@ fast <- function() {
   }
 }
 
+# Processor seconds and peak MiB of a program.
+program <- function(command, arguments) {
+  said <- system2("/usr/bin/time", c("-f", shQuote("used %U %S %M"), command, arguments), stdout = TRUE, stderr = TRUE)
+  status <- attr(said, "status")
+  if (!is.null(status)) stop(command, " ended with ", status, ": ", utils::tail(said, 3))
+  used <- as.numeric(strsplit(grep("^used ", said, value = TRUE), " ")[[1]][-1])
+  c(cpu = used[1] + used[2], peak = used[3] / 1024)
+}
+
+rust <- function(genes, repeats, sizes) {
+  folder <- tempfile("study")
+  dir.create(folder)
+  at <- function(name) file.path(folder, name)
+  for (samples in sizes) {
+    study <- simulate(genes, samples)
+    colnames(study$counts) <- sprintf("s%03d", seq_len(samples))
+    counts <- data.frame(gene = sprintf("g%05d", seq_len(genes)), study$counts)
+    write.csv(counts, at("counts.csv"), row.names = FALSE, quote = FALSE)
+    table <- data.frame(sample = colnames(study$counts), condition = c("A", "B")[study$codes[[1]] + 1L])
+    write.csv(table, at("samples.csv"), row.names = FALSE, quote = FALSE)
+    mine <- c("deseq", at("counts.csv"), at("samples.csv"), "--design", shQuote("~ condition"), "-o", at("mine.csv"),
+              "--threads", "1", "-q")
+    others <- c("run", "-c", at("counts.csv"), "-m", at("samples.csv"), "-d", "condition", "--numerator", "B",
+                "--denominator", "A", "-o", at("theirs.tsv"), "-t", "1")
+    found <- lapply(seq_len(repeats), function(i) {
+      list(exact = program(host, mine), fast = program(host, c(mine, "--mode", "fast")),
+           theirs = program(rust_deseq2, others))
+    })
+    of <- function(who, what) stats::median(vapply(found, function(run) run[[who]][[what]], 0))
+    for (who in c("exact", "fast")) {
+      cat(sprintf("%d x %d, %s: ours %.2f s, %.0f MiB   rust_deseq2 %.2f s, %.0f MiB   ratio %.1f\n", genes, samples, who,
+                  of(who, "cpu"), of(who, "peak"), of("theirs", "cpu"), of("theirs", "peak"),
+                  of("theirs", "cpu") / of(who, "cpu")))
+    }
+  }
+  unlink(folder, recursive = TRUE)
+}
+
 or <- function(given, default) if (length(given) == 0L || anyNA(given)) default else given
 switch(mode,
   ratio = ratio(or(rest[1], 20000), or(rest[2], 3), or(rest[-(1:2)], c(12, 100, 500))),
   rlog = rlog(or(rest[1], 100), or(rest[-1], c(12, 100, 500))),
   growth = growth(),
-  stop("must be ratio, rlog or growth")
+  fast = fast(),
+  rust = rust(or(rest[1], 20000), or(rest[2], 3), or(rest[-(1:2)], c(12, 100, 500))),
+  stop("must be ratio, rlog, growth, fast or rust")
 )
 unlink(study_file)
