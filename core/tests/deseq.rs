@@ -5,7 +5,7 @@
 
 use cytosol::data::{Categorical, Column, Table};
 use cytosol::deseq::{
-    Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, DispersionOptions, Mode,
+    Analysis, Contrast, Counts, DeseqDataset, DeseqOptions, Design, DispersionOptions,
     OutlierOptions, ResultsOptions, RlogPrior, ShrinkOptions, ShrinkTarget, ShrinkType,
     SizeFactorOptions, SizeFactorType, TestKind, TestOptions, TransformOptions,
     beta_prior_variances, collapse_replicates, deseq, dispersion_prior_variance,
