@@ -26,7 +26,7 @@ set_only <- function(...) {
   values[!vapply(values, is.null, TRUE)]
 }
 
-step_call <- function(caller, given, work) engine_call(caller, given$max_cores, work, given$memory)
+step_call <- function(caller, given, work) engine_call(caller, given$max_cores, work, memory = given$memory)
 
 # ---- files ----
 
