@@ -3,7 +3,14 @@
 use std::ffi::{CStr, CString, c_char};
 
 use cytosol::{
-    cyto_context, cyto_dense_view, cyto_deseq, cyto_deseq_counts, cyto_deseq_estimate_dispersions, cyto_deseq_estimate_gene_wise_dispersions, cyto_deseq_estimate_size_factors, cyto_deseq_fit_dispersion_trend, cyto_deseq_fpkm, cyto_deseq_fpm, cyto_deseq_info_json, cyto_deseq_input, cyto_deseq_lfc_shrink, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_results, cyto_deseq_results_info_json, cyto_deseq_results_new, cyto_deseq_results_set, cyto_deseq_results_summary, cyto_deseq_rlog, cyto_deseq_run, cyto_deseq_samples, cyto_deseq_samples_new, cyto_deseq_samples_set_factor, cyto_deseq_samples_set_numbers, cyto_deseq_set, cyto_deseq_shrink_dispersions, cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_unmix, cyto_deseq_unmix_input, cyto_deseq_vst, cyto_deseq_wald, cyto_dtype, cyto_matrix, cyto_matrix_from_dense_view, cyto_orientation,
+    cyto_context, cyto_deseq, cyto_deseq_counts, cyto_deseq_estimate_dispersions,
+    cyto_deseq_estimate_gene_wise_dispersions, cyto_deseq_estimate_size_factors,
+    cyto_deseq_fit_dispersion_trend, cyto_deseq_fpkm, cyto_deseq_fpm, cyto_deseq_info_json,
+    cyto_deseq_input, cyto_deseq_lrt, cyto_deseq_new, cyto_deseq_restore, cyto_deseq_rlog,
+    cyto_deseq_run, cyto_deseq_samples, cyto_deseq_samples_new, cyto_deseq_samples_set_factor,
+    cyto_deseq_samples_set_numbers, cyto_deseq_set, cyto_deseq_shrink_dispersions,
+    cyto_deseq_table_arrow, cyto_deseq_trend_values, cyto_deseq_unmix, cyto_deseq_unmix_input,
+    cyto_deseq_vst, cyto_deseq_wald, cyto_matrix,
 };
 use extendr_api::prelude::*;
 use safer_ffi::prelude::repr_c;
