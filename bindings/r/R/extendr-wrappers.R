@@ -44,13 +44,16 @@ deseq_gene_table <- function(handle) .Call(wrap__deseq_gene_table, handle)
 #' @noRd
 deseq_info <- function(handle) .Call(wrap__deseq_info, handle)
 
-#' A matrix made of the counts: "vst", "rlog", "counts", "fpm" or "fpkm".
 #' @noRd
 deseq_transform <- function(settings, handle, kind, options) .Call(wrap__deseq_transform, settings, handle, kind, options)
 
 #' Dispersions at means by a trend.
 #' @noRd
 deseq_trend_values <- function(trend, means) .Call(wrap__deseq_trend_values, trend, means)
+
+#' Shares of pure samples; `x` and `pure` gene after gene.
+#' @noRd
+deseq_unmix <- function(settings, x, pure, n_genes, options) .Call(wrap__deseq_unmix, settings, x, pure, n_genes, options)
 
 #' A data set whose samples are groups of samples; `codes` from 0.
 #' @noRd
@@ -91,10 +94,6 @@ deseq_shrink <- function(settings, handle, base, options) .Call(wrap__deseq_shri
 #' A table that R kept, from its columns.
 #' @noRd
 deseq_results_kept <- function(genes, columns, options) .Call(wrap__deseq_results_kept, genes, columns, options)
-
-#' Shares of pure samples; `x` and `pure` gene after gene.
-#' @noRd
-deseq_unmix <- function(settings, x, pure, n_genes, options) .Call(wrap__deseq_unmix, settings, x, pure, n_genes, options)
 
 #' Opens a file or folder; `path` is raw bytes, `options` a list as in `cyto_open_options`.
 #' @noRd
