@@ -195,6 +195,14 @@ pub(crate) fn size_factors(fields: &mut Fields) -> Result<SizeFactorOptions> {
     Ok(options)
 }
 
+/// Options of the trend of the dispersions alone.
+pub(crate) fn dispersion_trend(fields: &mut Fields) -> Result<DispersionOptions> {
+    let mut options = DispersionOptions::default();
+    fields.named("fit_type", &mut options.fit_type)?;
+    fields.number("min_disp", &mut options.min_disp)?;
+    Ok(options)
+}
+
 /// Options of dispersions.
 pub(crate) fn dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
     let mut options = DispersionOptions::default();

@@ -56,7 +56,7 @@ pub extern "C" fn cyto_deseq_fit_dispersion_trend(
     guard(err, || {
         let mut state = required("deseq", deseq)?.lock()?;
         let mut fields = Fields::parse(options)?;
-        let options = options::dispersions(&mut fields)?;
+        let options = options::dispersion_trend(&mut fields)?;
         fields.finish()?;
         with_context(ctx, |ctx| {
             let (gene_wise, _) = state.gene_wise()?;

@@ -465,6 +465,7 @@ static void stages(cyto_context *ctx, const cyto_deseq *whole) {
     CHECK(lent(deseq, "mu").n_rows == GENES);
     FAILS(CYTO_STATE, "trend", cyto_deseq_shrink_dispersions(ctx, deseq, NULL, &err));
     FAILS(CYTO_STATE, "trend", cyto_deseq_estimate_disp_prior_var(deseq, NULL, &variance, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "niter", cyto_deseq_fit_dispersion_trend(ctx, deseq, "{\"niter\": 2}", &err));
     OK(cyto_deseq_fit_dispersion_trend(ctx, deseq, NULL, &err));
     CHECK(same_bits(lent(deseq, "dispFit"), lent(whole, "dispFit")));
     FAILS(CYTO_INVALID_ARGUMENT, "out", cyto_deseq_estimate_disp_prior_var(deseq, NULL, NULL, &err));
