@@ -23,6 +23,8 @@ use crate::stats::vector_math::{exp, ln_1p};
 /// Standard deviation of the normal prior of the other coefficients. apeglm: no.shrink.scale.
 const WIDE: f64 = 15.0;
 const MAX_STEPS: usize = 100;
+/// Longest Newton step (natural log) that is believed to lead to a mode that it ends next to.
+const TRUSTED: f64 = 0.1;
 
 /// The prior of a fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,26 +114,23 @@ pub fn shrink_gene(
     };
     let mut second = first.clone();
     second[prior.coefficient] = 0.0;
-    let (one, other) = (problem.minimise(&first, ws), problem.minimise(&second, ws));
-    let apart = (one.1 - other.1).abs() > 1e-9 * (1.0 + one.1.abs());
-    let mut found = vec![one, other];
-    if apart || !usable || !(found[0].2 && found[1].2) {
+    let mut best = problem.minimise(&first, None, ws);
+    let mut others = vec![problem.minimise(&second, Some(&best), ws)];
+    let apart = (best.value - others[0].value).abs() > 1e-9 * (1.0 + best.value.abs());
+    if apart || !usable || !(best.converged && others[0].converged) {
         // apeglm's own starts, where the answer depends on the start.
-        found.push(problem.minimise(&alternating(p, 0.1), ws));
-        found.push(problem.minimise(&alternating(p, -0.1), ws));
+        others.extend([0.1, -0.1].map(|size| problem.minimise(&alternating(p, size), None, ws)));
     }
-    let mut best = &found[0];
-    for candidate in &found[1..] {
-        if candidate.1 < best.1 {
-            best = candidate;
+    for other in others {
+        if other.value < best.value {
+            best = other;
         }
     }
-    let sd = problem.deviation(&best.0, ws);
     ShrunkenEffect {
-        map: best.0[prior.coefficient],
-        sd,
-        objective: best.1,
-        converged: best.2,
+        map: best.b[prior.coefficient],
+        sd: best.sd,
+        objective: best.value,
+        converged: best.converged,
     }
 }
 
@@ -139,6 +138,17 @@ fn alternating(p: usize, size: f64) -> Vec<f64> {
     (0..p)
         .map(|k| if k % 2 == 0 { size } else { -size })
         .collect()
+}
+
+/// A local minimum.
+#[derive(Clone)]
+struct Mode {
+    b: Vec<f64>,
+    value: f64,
+    /// Whether the gradient vanished.
+    converged: bool,
+    /// Posterior standard deviation of the coefficient.
+    sd: f64,
 }
 
 struct Problem<'a> {
@@ -215,74 +225,113 @@ impl Problem<'_> {
         false
     }
 
-    /// A local minimum from a start: coefficients, objective, whether the gradient vanished.
-    fn minimise(&self, start: &[f64], ws: &mut ApeglmWorkspace) -> (Vec<f64>, f64, bool) {
+    /// The local minimum that a start leads to: the known one as soon as a Newton step ends there.
+    fn minimise(&self, start: &[f64], known: Option<&Mode>, ws: &mut ApeglmWorkspace) -> Mode {
+        let known = known.filter(|known| known.converged);
         let (p, c) = (self.design.n_columns(), self.prior.coefficient);
         let mut b = start.to_vec();
         let mut value = self.evaluate(&b, ws);
         let mut polished = 0;
         for _ in 0..MAX_STEPS {
             if !value.is_finite() || !self.factor(b[c], ws) {
-                return (b, f64::INFINITY, false);
+                return self.failed(&b);
             }
             ws.step.copy_from_slice(&ws.gradient);
             cholesky_solve(&ws.factor, p, &mut ws.step);
             let expected: f64 = ws.step.iter().zip(&ws.gradient).map(|(s, g)| s * g).sum();
             let longest = ws.step.iter().fold(0.0_f64, |a, s| a.max(s.abs()));
+            if let Some(known) = known.filter(|known| ends_at(&b, &ws.step, longest, &known.b)) {
+                return known.clone();
+            }
             if expected.abs() <= 1e-12 * (1.0 + value.abs()) {
                 // The objective no longer tells steps apart, but they still converge.
                 if longest <= 1e-10 || polished == 3 {
-                    return (b, value, true);
+                    return self.mode(b, value, true, ws);
                 }
                 polished += 1;
                 b.iter_mut().zip(&ws.step).for_each(|(b, s)| *b -= s);
                 value = self.evaluate(&b, ws);
                 continue;
             }
-            let mut scale = (3.0 / longest).min(1.0);
-            let step = std::mem::take(&mut ws.step);
-            let mut moved = false;
-            for _ in 0..40 {
-                let mut trial = std::mem::take(&mut ws.trial);
-                for k in 0..p {
-                    trial[k] = b[k] - scale * step[k];
-                }
-                let next = self.evaluate(&trial, ws);
-                moved = next <= value - 1e-4 * scale * expected;
-                if moved {
-                    b.copy_from_slice(&trial);
+            match self.search(&b, value, expected, (3.0 / longest).min(1.0), ws) {
+                Some(next) => {
+                    b.copy_from_slice(&ws.trial);
                     value = next;
                 }
-                ws.trial = trial;
-                if moved {
-                    break;
+                None => {
+                    // Rounding is all that is left to gain.
+                    let ended = expected.abs() <= 1e-9 * (1.0 + value.abs());
+                    self.evaluate(&b, ws);
+                    return self.mode(b, value, ended, ws);
                 }
-                scale *= 0.5;
-            }
-            ws.step = step;
-            if !moved {
-                // Rounding is all that is left to gain.
-                let ended = expected.abs() <= 1e-9 * (1.0 + value.abs());
-                return (b, value, ended);
             }
         }
-        (b, value, false)
+        self.mode(b, value, false, ws)
     }
 
-    /// Posterior standard deviation of the coefficient at a mode.
-    fn deviation(&self, b: &[f64], ws: &mut ApeglmWorkspace) -> f64 {
+    /// Halves the step until the objective falls enough; the new point stays in `ws.trial`.
+    fn search(
+        &self,
+        b: &[f64],
+        value: f64,
+        expected: f64,
+        mut scale: f64,
+        ws: &mut ApeglmWorkspace,
+    ) -> Option<f64> {
+        let mut trial = std::mem::take(&mut ws.trial);
+        let mut found = None;
+        for _ in 0..40 {
+            for ((trial, b), step) in trial.iter_mut().zip(b).zip(&ws.step) {
+                *trial = b - scale * step;
+            }
+            let next = self.evaluate(&trial, ws);
+            if next <= value - 1e-4 * scale * expected {
+                found = Some(next);
+                break;
+            }
+            scale *= 0.5;
+        }
+        ws.trial = trial;
+        found
+    }
+
+    /// A minimum at `b`, where the workspace's Hessian was taken.
+    fn mode(&self, b: Vec<f64>, value: f64, converged: bool, ws: &mut ApeglmWorkspace) -> Mode {
         let (p, c) = (self.design.n_columns(), self.prior.coefficient);
-        self.evaluate(b, ws);
         ws.normal.copy_from_slice(&ws.hessian);
         ws.normal[c * p + c] += self.cauchy_curvature(b[c]);
-        if !cholesky(&ws.normal, p, 0.0, &mut ws.factor) {
-            return f64::NAN;
+        let mut sd = f64::NAN;
+        if cholesky(&ws.normal, p, 0.0, &mut ws.factor) {
+            ws.step.fill(0.0);
+            ws.step[c] = 1.0;
+            cholesky_solve(&ws.factor, p, &mut ws.step);
+            sd = ws.step[c].sqrt();
         }
-        ws.step.fill(0.0);
-        ws.step[c] = 1.0;
-        cholesky_solve(&ws.factor, p, &mut ws.step);
-        ws.step[c].sqrt()
+        Mode {
+            b,
+            value,
+            converged,
+            sd,
+        }
     }
+
+    fn failed(&self, b: &[f64]) -> Mode {
+        Mode {
+            b: b.to_vec(),
+            value: f64::INFINITY,
+            converged: false,
+            sd: f64::NAN,
+        }
+    }
+}
+
+/// Whether a Newton step from `b`, short enough to be trusted, ends at a point.
+fn ends_at(b: &[f64], step: &[f64], longest: f64, point: &[f64]) -> bool {
+    let mut off = 0.0_f64;
+    for ((b, s), point) in b.iter().zip(step).zip(point) {
+        off = off.max((b - s - point).abs());
+    }
+    longest <= TRUSTED && off <= 0.02 * longest
 }
 
 #[cfg(test)]
@@ -380,12 +429,12 @@ mod tests {
             };
             for step in -20..=20 {
                 let start = [2.0, 0.0, 0.3 * f64::from(step)];
-                let other = problem.minimise(&start, &mut ws);
+                let other = problem.minimise(&start, None, &mut ws);
                 assert!(
-                    got.objective <= other.1 + 1e-7,
+                    got.objective <= other.value + 1e-7,
                     "{item}: {} {}",
                     got.objective,
-                    other.1
+                    other.value
                 );
             }
         }
