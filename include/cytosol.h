@@ -1619,7 +1619,8 @@ const char *cyto_rctd_config_json(const struct cyto_rctd *rctd);
  * "fates" (u8, `cyto_pixel_fate`). Of the filters: "kept" (u32, input rows of the pixels to fit), "genes_bulk",
  * "genes_reg", "cell_types" (text), "profiles_bulk" (f64, genes x types). After `cyto_rctd_fit_bulk`:
  * "proportions" (f64), "profiles_normalized" (f64, bulk genes x types). After `cyto_rctd_choose_sigma`:
- * "sigma_keys" (u32) and "sigma_scores" (f64), one a round. `CYTO_NOT_FOUND` for what is not there yet.
+ * "sigma_keys" (u32) and "sigma_scores" (f64), one a round, and "sigma_random_seed" (i32, 626) when the option
+ * was given: where R's generator stands after them. `CYTO_NOT_FOUND` for what is not there yet.
  */
 CYTO_API
 cyto_status cyto_rctd_array(const struct cyto_rctd *rctd,

@@ -66,6 +66,7 @@ struct Sigma {
     key: u32,
     keys: Vec<u32>,
     scores: Vec<f64>,
+    random_seed: Option<Vec<i32>>,
 }
 
 impl Tissue {
@@ -120,6 +121,7 @@ impl Tissue {
                 key: fit.key,
                 keys: fit.epochs.iter().map(|epoch| epoch.key).collect(),
                 scores: fit.epochs.iter().map(|epoch| epoch.score).collect(),
+                random_seed: fit.random_seed.clone(),
             });
             Ok(())
         })
@@ -164,7 +166,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What `cyto_rctd_array` lends.
-pub(crate) const ARRAYS: [Named<Tissue>; 13] = [
+pub(crate) const ARRAYS: [Named<Tissue>; 14] = [
     ("barcodes", |t| Some(Lent::text(&t.barcodes))),
     ("n_umi", |t| Some(Lent::f64s(&t.n_umi))),
     ("coords", |t| t.coords.as_deref().map(Lent::points)),
@@ -185,5 +187,9 @@ pub(crate) const ARRAYS: [Named<Tissue>; 13] = [
     ("sigma_keys", |t| t.of_sigma(|fit| Lent::u32s(&fit.keys))),
     ("sigma_scores", |t| {
         t.of_sigma(|fit| Lent::f64s(&fit.scores))
+    }),
+    ("sigma_random_seed", |t| {
+        let sigma = lock(&t.sigma);
+        sigma.last()?.random_seed.as_deref().map(Lent::i32s)
     }),
 ];

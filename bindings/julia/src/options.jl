@@ -21,6 +21,7 @@ is answered with the nearest known; `options_json` lists all that are in force.
 | `sigma` | `nothing` | 100 sigma, given instead of estimated |
 | `sigma_pixels` | `nothing` | rows (from 1) of the input's pixels used for sigma, instead of a seeded sample |
 | `sigma_entries` | `nothing` | per round the entries (from 1) of genes x sigma pixels that are scored |
+| `sigma_random_seed` | `nothing` | R's `.Random.seed` (626 numbers): the entries that R would draw from there |
 | `n_epoch`, `n_fit` | 8, 1000 | most rounds and pixels of the search for sigma |
 | `min_change_bulk`, `min_change_reg` | 1e-4, 1e-3 | convergence, L1 change of the weights |
 | `max_iter`, `step_size`, `min_obs` | 50, 0.3, 3 | iterations, share of the Newton step, least counts of a gene |

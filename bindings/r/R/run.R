@@ -89,6 +89,23 @@ draw_entries <- function(n) sample.int(n, min(entries_at_most, n))
 
 seed_now <- function() get0(".Random.seed", envir = globalenv(), inherits = FALSE)
 
+set_seed_now <- function(seed) assign(".Random.seed", seed, envir = globalenv())
+
+# Whether R draws as it does by default, which the engine can go on with.
+is_default_generator <- function() all(RNGkind()[c(1, 3)] == c("Mersenne-Twister", "Rejection"))
+
+# What the engine scores in each round when R's generator is another than the default: all draws at once, with the seed
+# after each, since how many rounds there will be is not known yet. Which entries matters only when it is not all.
+draw_rounds <- function(n_rounds, n_entries) {
+  if (n_entries <= entries_at_most) return(NULL)
+  entries <- seeds <- vector("list", n_rounds)
+  for (round in seq_len(n_rounds)) {
+    entries[[round]] <- as.double(draw_entries(n_entries) - 1)
+    seeds[[round]] <- seed_now()
+  }
+  list(entries = entries, seeds = seeds)
+}
+
 #' @rdname fitBulk
 #' @export
 choose_sigma_c <- function(RCTD) {
@@ -100,24 +117,16 @@ choose_sigma_c <- function(RCTD) {
   nUMI <- RCTD@spatialRNA@nUMI
   eligible <- names(nUMI[nUMI > config$UMI_min_sigma])
   rows <- NULL
-  entries <- NULL
-  n_entries <- 0
+  rounds <- NULL
+  seed <- NULL
   if (length(eligible) > 0) {
     n_fit <- min(config$N_fit, length(eligible))
     pixels <- sample(eligible, n_fit)
     rows <- as.double(match(pixels, array_of(handle, "barcodes")) - 1)
     n_entries <- n_fit * length(RCTD@internal_vars$gene_list_reg)
-    # Which entries are scored matters only when it is not all of them. How many rounds there will be is not
-    # known yet: the seeds after each draw are kept.
-    if (n_entries > entries_at_most) {
-      entries <- seeds <- vector("list", config$N_epoch)
-      for (round in seq_along(entries)) {
-        entries[[round]] <- as.double(draw_entries(n_entries) - 1)
-        seeds[[round]] <- seed_now()
-      }
-    }
+    if (is_default_generator()) seed <- seed_now() else rounds <- draw_rounds(config$N_epoch, n_entries)
   }
-  value_of(rctd_set_options(handle, engine_options(RCTD), rows, entries), caller)
+  value_of(rctd_set_options(handle, engine_options(RCTD, sigma_random_seed = seed), rows, rounds$entries), caller)
   message("choose_sigma_c: initial sigma 1")
   engine_call(caller, config$max_cores, function(settings) rctd_choose_sigma(settings, handle))
   keys <- array_of(handle, "sigma_keys", caller)
@@ -125,10 +134,12 @@ choose_sigma_c <- function(RCTD) {
   message(paste0("Likelihood value: ", format(scores, digits = 12), "\nSigma value: ", keys / 100, "\n"),
           appendLF = FALSE)
   # R's random numbers go on where spacexr leaves them: after one draw a round.
-  if (is.null(entries)) {
-    for (round in seq_along(keys)) draw_entries(n_entries)
+  if (!is.null(seed)) {
+    set_seed_now(array_of(handle, "sigma_random_seed", caller))
+  } else if (!is.null(rounds)) {
+    set_seed_now(rounds$seeds[[length(keys)]])
   } else {
-    assign(".Random.seed", seeds[[length(keys)]], envir = globalenv())
+    for (round in seq_along(keys)) draw_entries(n_entries)
   }
   RCTD@internal_vars$sigma <- value_of(sigma_of(handle), caller) / 100
   # From here on the object is known by its sigma alone: that is what other processes have.

@@ -16,7 +16,7 @@
 simulate_tissue <- function(n_pixels = 90, n_types = 4, n_genes = 160, seed = 1) {
   before <- seed_now()
   on.exit(if (is.null(before)) suppressWarnings(rm(".Random.seed", envir = globalenv())) else
-    assign(".Random.seed", before, envir = globalenv()))
+    set_seed_now(before))
   set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
   types <- paste0("type", seq_len(n_types))
   genes <- paste0("gene", seq_len(n_genes))

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::irwls::QpMethod;
 use crate::error::{Error, Result, name_some, nearest_name};
+use crate::par::r_random::RRandom;
 
 /// How many cell types a pixel may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -105,6 +106,9 @@ pub struct RctdOptions {
     /// Per round: which entries (pixel in sample x gene, pixel-major, zero-based) are scored,
     /// instead of a seeded sample of 1,000,000.
     pub sigma_entries: Option<Vec<Vec<u64>>>,
+    /// R's `.Random.seed` (626 numbers): the entries are those that R's `sample` draws from there,
+    /// one draw a round, as spacexr does. Not together with `sigma_entries`.
+    pub sigma_random_seed: Option<Vec<i32>>,
     /// Multi mode: an error, as in spacexr, when a pixel has no type above 0.01, instead of using
     /// its largest and saying so in `fallback`. Default false.
     pub strict_multi: bool,
@@ -155,6 +159,7 @@ impl Default for RctdOptions {
             sigma: None,
             sigma_pixels: None,
             sigma_entries: None,
+            sigma_random_seed: None,
             strict_multi: false,
             keep_scores: true,
         }
@@ -271,6 +276,15 @@ impl RctdOptions {
                 format!("{} must be above 0 and at most 1", self.step_size),
             ));
         }
+        if let Some(seed) = &self.sigma_random_seed {
+            RRandom::from_seed("sigma_random_seed", seed)?;
+            if self.sigma_entries.is_some() {
+                return Err(Error::argument(
+                    "sigma_random_seed",
+                    "says what sigma_entries says too; give one of the two",
+                ));
+            }
+        }
         if self.sigma == Some(0) {
             return Err(Error::argument(
                 "sigma",
@@ -305,6 +319,7 @@ impl RctdOptions {
             sigma: options.sigma,
             sigma_pixels: options.sigma_pixels,
             sigma_entries: options.sigma_entries,
+            sigma_random_seed: options.sigma_random_seed,
             umi_min_sigma: options.umi_min_sigma,
             n_epoch: options.n_epoch,
             n_fit: options.n_fit,

@@ -170,6 +170,7 @@ impl<'a> Rctd<'a> {
                 key: grid::nearest_key(key),
                 epochs: Vec::new(),
                 n_pixels: 0,
+                random_seed: None,
             },
             None => {
                 let rows = self.sigma_rows(ctx)?;

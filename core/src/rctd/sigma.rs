@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::context::{Context, Stage};
 use crate::error::{Error, Result};
+use crate::par::r_random::RRandom;
 use crate::par::{Blocks, ordered, rng};
 use crate::stats::poisson_lognormal::{
     CountRows, LambdaCells, LikelihoodTable, LikelihoodTables, SeenCounts, grid,
@@ -54,6 +55,8 @@ pub struct SigmaFit {
     pub epochs: Vec<SigmaEpoch>,
     /// Pixels in the sample.
     pub n_pixels: usize,
+    /// Where `sigma_random_seed` stands after the rounds; `None` without it.
+    pub random_seed: Option<Vec<i32>>,
 }
 
 /// Counts of a sampled pixel on the regression genes.
@@ -89,6 +92,10 @@ impl SigmaSearch<'_> {
         let mut key = FIRST_KEY;
         let mut epochs = Vec::new();
         let rounds = self.options.n_epoch;
+        let seed = self.options.sigma_random_seed.as_deref();
+        let mut random = seed
+            .map(|seed| RRandom::from_seed("sigma_random_seed", seed))
+            .transpose()?;
         let stage = ctx.stage("choose_sigma", u64::from(rounds))?;
         stage.report(0, &format!("initial sigma {}", f64::from(key) / 100.0))?;
         for round in 0..rounds {
@@ -97,7 +104,13 @@ impl SigmaSearch<'_> {
             tables.keep_only(&candidates);
             tables.ensure(ctx, &candidates)?;
             let predictions = self.predictions(ctx, &stage, tables, key)?;
-            let entries = self.entries(ctx, round, predictions)?;
+            let chosen = match &mut random {
+                Some(random) => {
+                    random.sample(predictions.len(), predictions.len().min(MAX_ENTRIES))
+                }
+                None => self.chosen_entries(ctx, round, predictions.len())?,
+            };
+            let entries = self.entries(chosen, predictions);
             let used: Vec<&LikelihoodTable> = candidates
                 .iter()
                 .filter_map(|&candidate| tables.get(candidate))
@@ -128,6 +141,7 @@ impl SigmaSearch<'_> {
             key,
             epochs,
             n_pixels: self.pixels.len(),
+            random_seed: random.map(|random| random.seed()),
         })
     }
 
@@ -171,16 +185,15 @@ impl SigmaSearch<'_> {
     }
 
     /// The entries that are scored in a round, in the order of their index.
-    fn entries(&self, ctx: &Context, round: u32, predictions: Vec<f64>) -> Result<Entries> {
+    fn entries(&self, chosen: Option<Vec<usize>>, predictions: Vec<f64>) -> Entries {
         let g = self.design.n_genes();
-        let chosen = self.chosen_entries(ctx, round, predictions.len())?;
         let mut all = vec![0_u32; predictions.len()];
         for (row, pixel) in all.chunks_exact_mut(g).zip(self.pixels) {
             for &(gene, count) in &pixel.entries {
                 row[gene as usize] = count;
             }
         }
-        Ok(match chosen {
+        match chosen {
             None => Entries {
                 counts: all,
                 predictions,
@@ -189,7 +202,7 @@ impl SigmaSearch<'_> {
                 counts: chosen.iter().map(|&entry| all[entry]).collect(),
                 predictions: chosen.iter().map(|&entry| predictions[entry]).collect(),
             },
-        })
+        }
     }
 
     /// Indices of the scored entries, ascending; `None` for all.

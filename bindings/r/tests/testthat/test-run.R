@@ -58,6 +58,9 @@ test_that("set.seed decides which pixels sigma is found on", {
 })
 
 test_that("entries are drawn when there are more than are scored", {
+  # A generator that the engine cannot go on with: R draws.
+  kinds <- RNGkind("Wichmann-Hill")
+  on.exit(RNGkind(kinds[1]))
   tissue <- simulate_tissue(n_pixels = 40, seed = 2)
   created <- quietly(fitBulk(create.RCTD(tissue$puck, tissue$reference, max_cores = 1)))
   n <- 40 * length(created@internal_vars$gene_list_reg)
@@ -69,7 +72,7 @@ test_that("entries are drawn when there are more than are scored", {
   }
   all <- searched()
   utils::assignInNamespace("entries_at_most", 500, "cytosol")
-  on.exit(utils::assignInNamespace("entries_at_most", 1e6, "cytosol"))
+  on.exit(utils::assignInNamespace("entries_at_most", 1e6, "cytosol"), add = TRUE)
   some <- searched()
   # A part of the entries has a part of the score.
   expect_true(all(some$scores < 1.5 * 500 / n * min(all$scores)))
@@ -77,6 +80,24 @@ test_that("entries are drawn when there are more than are scored", {
   sample(names(created@spatialRNA@nUMI), 40)
   for (round in seq_along(some$scores)) sample(1:n, 500)
   expect_identical(runif(1), some$after)
+})
+
+test_that("the engine draws what R would draw", {
+  tissue <- simulate_tissue(n_pixels = 720, n_genes = 1500, seed = 3)
+  created <- quietly(fitBulk(create.RCTD(tissue$puck, tissue$reference, UMI_min = 1, max_cores = 1)))
+  created@config$UMI_min_sigma <- 1
+  created@config$N_epoch <- 2
+  expect_gt(length(created@internal_vars$gene_list_reg) * ncol(created@spatialRNA@counts), 1e6)
+  searched <- function() {
+    set.seed(7)
+    fitted <- quietly(choose_sigma_c(created))
+    list(cytosol:::array_of(cytosol:::engine_of(fitted, "test"), "sigma_scores"), runif(3))
+  }
+  by_engine <- searched()
+  own <- cytosol:::is_default_generator
+  utils::assignInNamespace("is_default_generator", function() FALSE, "cytosol")
+  on.exit(utils::assignInNamespace("is_default_generator", own, "cytosol"))
+  expect_identical(by_engine, searched())
 })
 
 test_that("steps keep their order, and objects that were changed are refused", {
