@@ -123,7 +123,9 @@ impl RRandom {
     pub fn sample(&mut self, n: usize, k: usize) -> Option<Vec<usize>> {
         if k == n {
             // Which order they have is not asked; the generator goes on all the same.
-            (0..n as u64).for_each(|drawn| drop(self.below(n as u64 - drawn)));
+            for left in (1..=n as u64).rev() {
+                self.below(left);
+            }
             return None;
         }
         let mut is_drawn = vec![false; n];
@@ -162,11 +164,11 @@ mod tests {
     fn set_seed(seed: u32) -> Vec<i32> {
         let mut state = seed;
         let mut step = || {
-            state = state.wrapping_mul(69069).wrapping_add(1);
+            state = state.wrapping_mul(69_069).wrapping_add(1);
             state.cast_signed()
         };
-        (0..50).for_each(|_| drop(step()));
-        let mut made: Vec<i32> = (0..=WORDS).map(|_| step()).collect();
+        // R throws the first 50 away, and the 51st, in whose place the position goes.
+        let mut made: Vec<i32> = (0..51 + WORDS).map(|_| step()).skip(50).collect();
         made[0] = WORDS as i32;
         made.insert(0, 10403);
         made
