@@ -16,7 +16,7 @@ use engine::stats::glm::ModelMatrix;
 use engine::{Error, Result};
 use serde_json::{Map, Value};
 
-use crate::text::{CytoStr, utf8};
+use crate::text::{self, CytoStr};
 
 /// The options given, read by name; names asked for are the known ones.
 pub(crate) struct Fields {
@@ -31,16 +31,8 @@ fn must(name: &str, what: &str) -> Error {
 impl Fields {
     /// `None` (a NULL) gives the defaults.
     pub(crate) fn parse(options: CytoStr<'_>) -> Result<Self> {
-        let given = match options {
-            None => Map::new(),
-            Some(_) => match serde_json::from_str(utf8("options", options)?) {
-                Ok(Value::Object(given)) => given,
-                Ok(_) => return Err(must("options", "a JSON object, such as {\"alpha\": 0.05}")),
-                Err(e) => return Err(Error::argument("options", format!("not valid JSON: {e}"))),
-            },
-        };
         Ok(Fields {
-            given,
+            given: text::options(options, "{\"alpha\": 0.05}")?,
             known: Vec::new(),
         })
     }
