@@ -1969,8 +1969,8 @@ const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
 
 /**
  * First stage of the dispersions: gene-wise estimates. `CYTO_STATE` without size factors. Options: those of
- * `cyto_deseq_estimate_dispersions`, and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier
- * call are forgotten.
+ * `cyto_deseq_estimate_dispersions` but "outlier_sd" and "disp_prior_var" ("fit_type" counts as "glmGamPoi" or any
+ * other), and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier call are forgotten.
  */
 CYTO_API
 cyto_status cyto_deseq_estimate_gene_wise_dispersions(const struct cyto_context *ctx,
@@ -2000,8 +2000,9 @@ cyto_status cyto_deseq_estimate_disp_prior_var(const struct cyto_deseq *deseq,
 
 /**
  * Third and last stage: gene-wise dispersions shrunken towards the trend. `CYTO_STATE` before the second stage. Options:
- * those of `cyto_deseq_estimate_dispersions`; without "disp_prior_var" that variance is estimated. All three stages give
- * what `cyto_deseq_estimate_dispersions` gives.
+ * "fit_type" (which counts as "glmGamPoi" or any other), "mode", "disp_maxit", "use_cr", "weight_threshold", "min_disp",
+ * "kappa_0", "disp_tol", "outlier_sd", "disp_prior_var" (estimated when left out). All three stages give what
+ * `cyto_deseq_estimate_dispersions` gives.
  */
 CYTO_API
 cyto_status cyto_deseq_shrink_dispersions(const struct cyto_context *ctx,

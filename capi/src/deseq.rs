@@ -23,7 +23,7 @@ use crate::deseq_options::{self as options, Fields};
 use crate::deseq_samples::cyto_deseq_samples;
 use crate::deseq_state::{ARRAYS, Stage, State};
 use crate::error::{Failure, cyto_error};
-use crate::guard::{give, guard, or, required};
+use crate::guard::{ErrOut, give, guard, or, required};
 use crate::matrix::cyto_matrix;
 use crate::sized::{self, Sized_};
 use crate::status::cyto_status;
@@ -52,6 +52,34 @@ impl cyto_deseq {
             }
         })
     }
+}
+
+/// The data set of a call, and the call's options as `read` has them; what it does not read is refused.
+pub(crate) fn open<'a, T>(
+    deseq: Option<&'a cyto_deseq>,
+    options: CytoStr<'_>,
+    read: impl FnOnce(&mut Fields, &DeseqDataset) -> engine::Result<T>,
+) -> Result<(MutexGuard<'a, State>, T), Failure> {
+    let state = required("deseq", deseq)?.lock()?;
+    let mut fields = Fields::parse(options)?;
+    let options = read(&mut fields, &state.dataset)?;
+    fields.finish()?;
+    Ok((state, options))
+}
+
+/// Body of the steps: options by `read`, then `work`, which changes the state when all else is done.
+pub(crate) fn step<T>(
+    ctx: Option<&cyto_context>,
+    deseq: Option<&cyto_deseq>,
+    options: CytoStr<'_>,
+    err: ErrOut<'_>,
+    read: impl FnOnce(&mut Fields, &DeseqDataset) -> engine::Result<T>,
+    work: impl FnOnce(&Context, &mut State, T) -> Result<(), Failure>,
+) -> cyto_status {
+    guard(err, || {
+        let (mut state, options) = open(deseq, options, read)?;
+        with_context(ctx, |ctx| work(ctx, &mut state, options))
+    })
 }
 
 /// The counts gene by gene: sparse when that is smaller.
@@ -263,27 +291,22 @@ pub extern "C" fn cyto_deseq_estimate_size_factors(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::size_factors(&mut fields)?;
-        fields.finish()?;
-        with_context(ctx, |ctx| {
-            // The engine replaces copies; the originals may be on loan.
-            let data = &mut state.dataset;
-            let (size, norm) = (
-                data.size_factors.clone(),
-                data.normalization_factors.clone(),
-            );
-            let old = (
-                std::mem::replace(&mut data.size_factors, size),
-                std::mem::replace(&mut data.normalization_factors, norm),
-            );
-            state.retire(old);
-            estimate_size_factors(ctx, &mut state.dataset, &options)?;
-            state.restart();
-            Ok(())
-        })
+    let read = |fields: &mut Fields, _: &_| options::size_factors(fields);
+    step(ctx, deseq, options, err, read, |ctx, state, options| {
+        // The engine replaces copies; the originals may be on loan.
+        let data = &mut state.dataset;
+        let (size, norm) = (
+            data.size_factors.clone(),
+            data.normalization_factors.clone(),
+        );
+        let old = (
+            std::mem::replace(&mut data.size_factors, size),
+            std::mem::replace(&mut data.normalization_factors, norm),
+        );
+        state.retire(old);
+        estimate_size_factors(ctx, &mut state.dataset, &options)?;
+        state.restart();
+        Ok(())
     })
 }
 
@@ -298,16 +321,11 @@ pub extern "C" fn cyto_deseq_estimate_dispersions(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::dispersions(&mut fields)?;
-        fields.finish()?;
-        with_context(ctx, |ctx| {
-            let made = estimate_dispersions(ctx, &state.dataset, None, &options)?;
-            state.enter(Stage::Dispersed(Box::new(made)));
-            Ok(())
-        })
+    let read = |fields: &mut Fields, _: &_| options::dispersions(fields);
+    step(ctx, deseq, options, err, read, |ctx, state, options| {
+        let made = estimate_dispersions(ctx, &state.dataset, None, &options)?;
+        state.enter(Stage::Dispersed(Box::new(made)));
+        Ok(())
     })
 }
 
@@ -326,18 +344,13 @@ pub extern "C" fn cyto_deseq_wald(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::test(&mut fields)?;
-        fields.finish()?;
-        with_context(ctx, |ctx| {
-            let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
-            let fit = wald_test(ctx, &state.dataset, dispersions, None, &options)?;
-            let analysis = tested(dispersions, fit);
-            state.enter(analysis);
-            Ok(())
-        })
+    let read = |fields: &mut Fields, _: &_| options::test(fields);
+    step(ctx, deseq, options, err, read, |ctx, state, options| {
+        let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
+        let fit = wald_test(ctx, &state.dataset, dispersions, None, &options)?;
+        let analysis = tested(dispersions, fit);
+        state.enter(analysis);
+        Ok(())
     })
 }
 
@@ -361,23 +374,22 @@ pub extern "C" fn cyto_deseq_lrt(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let reduced = options::reduced(&mut fields, &state.dataset)?;
-        let mut options = options::test(&mut fields)?;
-        options.quasi_likelihood = options::is_quasi_likelihood(&mut fields)?;
-        fields.finish()?;
+    let read = |fields: &mut Fields, dataset: &_| {
+        let reduced = options::reduced(fields, dataset)?;
+        let mut options = options::test(fields)?;
+        options.quasi_likelihood = options::is_quasi_likelihood(fields)?;
+        Ok((reduced, options))
+    };
+    step(ctx, deseq, options, err, read, |ctx, state, given| {
+        let (reduced, options) = given;
         let reduced = reduced
             .ok_or_else(|| Error::argument("reduced", "is needed for a likelihood-ratio test"))?;
-        with_context(ctx, |ctx| {
-            let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
-            let data = &state.dataset;
-            let fit = likelihood_ratio_test(ctx, data, dispersions, None, &reduced, &options)?;
-            let analysis = tested(dispersions, fit);
-            state.enter(analysis);
-            Ok(())
-        })
+        let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
+        let data = &state.dataset;
+        let fit = likelihood_ratio_test(ctx, data, dispersions, None, &reduced, &options)?;
+        let analysis = tested(dispersions, fit);
+        state.enter(analysis);
+        Ok(())
     })
 }
 
@@ -391,14 +403,11 @@ pub extern "C" fn cyto_deseq_run(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let options = options::analysis(Fields::parse(options)?, &state.dataset)?;
-        with_context(ctx, |ctx| {
-            let analysis = deseq_of(ctx, &mut state.dataset, &options)?;
-            state.enter(Stage::Tested(Box::new(analysis)));
-            Ok(())
-        })
+    let read = options::analysis;
+    step(ctx, deseq, options, err, read, |ctx, state, options| {
+        let analysis = deseq_of(ctx, &mut state.dataset, &options)?;
+        state.enter(Stage::Tested(Box::new(analysis)));
+        Ok(())
     })
 }
 

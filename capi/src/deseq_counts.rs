@@ -12,8 +12,8 @@ use engine::{Context, Error};
 use safer_ffi::prelude::repr_c;
 
 use crate::context::{cyto_context, with_context};
-use crate::deseq::cyto_deseq;
-use crate::deseq_options::{self as options, Fields};
+use crate::deseq::{cyto_deseq, open};
+use crate::deseq_options as options;
 use crate::deseq_results::cyto_deseq_transformed;
 use crate::deseq_state::State;
 use crate::error::{Failure, cyto_error};
@@ -32,11 +32,11 @@ fn of_counts(
     work: fn(&Context, &State, bool) -> engine::Result<Transformed>,
 ) -> cyto_status {
     give(out, err, || {
-        let state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(given)?;
-        let (name, mut value) = flag;
-        fields.flag(name, &mut value)?;
-        fields.finish()?;
+        let (state, value) = open(deseq, given, |fields, _| {
+            let (name, mut value) = flag;
+            fields.flag(name, &mut value)?;
+            Ok(value)
+        })?;
         with_context(ctx, |ctx| {
             Ok(cyto_deseq_transformed::new(work(ctx, &state, value)?))
         })
@@ -163,10 +163,9 @@ pub extern "C" fn cyto_deseq_replace_outliers(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     give(out, err, || {
-        let state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::outliers(&mut fields, state.dataset.n_samples())?;
-        fields.finish()?;
+        let (state, options) = open(deseq, options, |fields, dataset| {
+            options::outliers(fields, dataset.n_samples())
+        })?;
         let fit = &state.analysis()?.fit;
         let cooks = if cooks.is_null() {
             let assays = fit.assays.as_ref();

@@ -16,7 +16,7 @@ use engine::stats::glm::ModelMatrix;
 use engine::{Error, Result};
 use serde_json::{Map, Value};
 
-use crate::text::{CytoStr, utf8};
+use crate::text::{self, CytoStr};
 
 /// The options given, read by name; names asked for are the known ones.
 pub(crate) struct Fields {
@@ -31,16 +31,8 @@ fn must(name: &str, what: &str) -> Error {
 impl Fields {
     /// `None` (a NULL) gives the defaults.
     pub(crate) fn parse(options: CytoStr<'_>) -> Result<Self> {
-        let given = match options {
-            None => Map::new(),
-            Some(_) => match serde_json::from_str(utf8("options", options)?) {
-                Ok(Value::Object(given)) => given,
-                Ok(_) => return Err(must("options", "a JSON object, such as {\"alpha\": 0.05}")),
-                Err(e) => return Err(Error::argument("options", format!("not valid JSON: {e}"))),
-            },
-        };
         Ok(Fields {
-            given,
+            given: text::options(options, "{\"alpha\": 0.05}")?,
             known: Vec::new(),
         })
     }
@@ -195,29 +187,19 @@ pub(crate) fn size_factors(fields: &mut Fields) -> Result<SizeFactorOptions> {
     Ok(options)
 }
 
-/// Options of the trend of the dispersions alone.
-pub(crate) fn dispersion_trend(fields: &mut Fields) -> Result<DispersionOptions> {
-    let mut options = DispersionOptions::default();
-    fields.named("fit_type", &mut options.fit_type)?;
-    fields.number("min_disp", &mut options.min_disp)?;
+/// Options of all stages of the dispersions.
+pub(crate) fn dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
+    let mut options = gene_wise_dispersions(fields)?;
+    shrinkage(fields, &mut options)?;
     Ok(options)
 }
 
-/// Options of dispersions.
-pub(crate) fn dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
-    let mut options = DispersionOptions::default();
-    fields.named("fit_type", &mut options.fit_type)?;
-    fields.named("mode", &mut options.mode)?;
-    fields.count("disp_maxit", &mut options.max_iterations)?;
-    fields.flag("use_cr", &mut options.use_cox_reid)?;
-    fields.number("weight_threshold", &mut options.weight_threshold)?;
+/// Options of the gene-wise dispersions alone.
+pub(crate) fn gene_wise_dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
+    let mut options = dispersion_trend(fields)?;
+    search(fields, &mut options)?;
     fields.maybe_number("min_mu", &mut options.min_mu)?;
-    fields.number("min_disp", &mut options.min_disp)?;
-    fields.number("kappa_0", &mut options.kappa_0)?;
-    fields.number("disp_tol", &mut options.tolerance)?;
     fields.count("niter", &mut options.n_iterations)?;
-    fields.number("outlier_sd", &mut options.outlier_sd)?;
-    fields.maybe_number("disp_prior_var", &mut options.prior_variance)?;
     options.alpha_init = fields.numbers("alpha_init")?;
     let mut linear = false;
     fields.flag("linear_mu", &mut linear)?;
@@ -225,6 +207,37 @@ pub(crate) fn dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
         options.linear_mu = Some(linear);
     }
     Ok(options)
+}
+
+/// Options of the trend of the dispersions alone, which the other stages have as well.
+pub(crate) fn dispersion_trend(fields: &mut Fields) -> Result<DispersionOptions> {
+    let mut options = DispersionOptions::default();
+    fields.named("fit_type", &mut options.fit_type)?;
+    fields.number("min_disp", &mut options.min_disp)?;
+    Ok(options)
+}
+
+/// Options of the shrinkage of dispersions alone.
+pub(crate) fn shrunken_dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
+    let mut options = dispersion_trend(fields)?;
+    search(fields, &mut options)?;
+    shrinkage(fields, &mut options)?;
+    Ok(options)
+}
+
+/// How the dispersion of a gene is searched for, with the trend or without.
+fn search(fields: &mut Fields, options: &mut DispersionOptions) -> Result<()> {
+    fields.named("mode", &mut options.mode)?;
+    fields.count("disp_maxit", &mut options.max_iterations)?;
+    fields.flag("use_cr", &mut options.use_cox_reid)?;
+    fields.number("weight_threshold", &mut options.weight_threshold)?;
+    fields.number("kappa_0", &mut options.kappa_0)?;
+    fields.number("disp_tol", &mut options.tolerance)
+}
+
+fn shrinkage(fields: &mut Fields, options: &mut DispersionOptions) -> Result<()> {
+    fields.number("outlier_sd", &mut options.outlier_sd)?;
+    fields.maybe_number("disp_prior_var", &mut options.prior_variance)
 }
 
 /// Options of the replacement of outliers.
@@ -357,21 +370,21 @@ fn test_kind(fields: &mut Fields) -> Result<Option<TestKind>> {
 }
 
 /// Options of the whole analysis.
-pub(crate) fn analysis(mut fields: Fields, dataset: &DeseqDataset) -> Result<DeseqOptions> {
+pub(crate) fn analysis(fields: &mut Fields, dataset: &DeseqDataset) -> Result<DeseqOptions> {
     let mut options = DeseqOptions {
-        test: test_kind(&mut fields)?.unwrap_or_default(),
+        test: test_kind(fields)?.unwrap_or_default(),
         full: None,
-        reduced: reduced(&mut fields, dataset)?,
-        size_factors: size_factors(&mut fields)?,
-        dispersions: dispersions(&mut fields)?,
-        fit: test(&mut fields)?,
+        reduced: reduced(fields, dataset)?,
+        size_factors: size_factors(fields)?,
+        dispersions: dispersions(fields)?,
+        fit: test(fields)?,
     };
     options.fit.min_mu = options.dispersions.min_mu();
-    fields.finish()?;
     Ok(options)
 }
 
-fn results_fields(fields: &mut Fields) -> Result<ResultsOptions> {
+/// Options of a table of results.
+pub(crate) fn results(fields: &mut Fields) -> Result<ResultsOptions> {
     let mut options = ResultsOptions {
         contrast: fields.contrast()?,
         name: fields.text("name")?,
@@ -404,34 +417,28 @@ fn results_fields(fields: &mut Fields) -> Result<ResultsOptions> {
     Ok(options)
 }
 
-/// Options of a table of results.
-pub(crate) fn results(mut fields: Fields) -> Result<ResultsOptions> {
-    let options = results_fields(&mut fields)?;
-    fields.finish()?;
-    Ok(options)
-}
-
-/// Options of shrinkage, and what is shrunken. `results` are options of the unshrunken table, "lfc_threshold"
-/// is that of the s-values.
-pub(crate) fn shrink(mut fields: Fields) -> Result<(ShrinkTarget, ShrinkOptions)> {
+/// Options of the shrinkage of effects. `results` are options of the unshrunken table, with what is shrunken;
+/// "lfc_threshold" is that of the s-values.
+pub(crate) fn shrink(fields: &mut Fields) -> Result<ShrinkOptions> {
     let mut options = ShrinkOptions::default();
     fields.named("type", &mut options.kind)?;
     fields.flag("svalue", &mut options.svalue)?;
     fields.flag("ape_adapt", &mut options.ape_adapt)?;
-    options.results = results_fields(&mut fields)?;
-    fields.finish()?;
+    options.results = results(fields)?;
     options.lfc_threshold = options.results.lfc_threshold;
-    let target = match (options.results.name.take(), options.results.contrast.take()) {
-        (Some(name), None) => ShrinkTarget::Coefficient(name),
-        (None, Some(contrast)) => ShrinkTarget::Contrast(contrast),
-        _ => {
-            return Err(Error::argument(
-                "options",
-                "one of \"name\" and \"contrast\" is needed",
-            ));
-        }
-    };
-    Ok((target, options))
+    Ok(options)
+}
+
+/// What is shrunken; taken out of the options.
+pub(crate) fn shrink_target(options: &mut ShrinkOptions) -> Result<ShrinkTarget> {
+    match (options.results.name.take(), options.results.contrast.take()) {
+        (Some(name), None) => Ok(ShrinkTarget::Coefficient(name)),
+        (None, Some(contrast)) => Ok(ShrinkTarget::Contrast(contrast)),
+        _ => Err(Error::argument(
+            "options",
+            "one of \"name\" and \"contrast\" is needed",
+        )),
+    }
 }
 
 /// Options of the transformations; `nsub` 0 means all genes.
@@ -483,7 +490,7 @@ mod tests {
 
     #[test]
     fn contrasts_have_three_forms() {
-        let read = |json| results(fields(json)).map(|o| o.contrast);
+        let read = |json| results(&mut fields(json)).map(|o| o.contrast);
         assert_eq!(
             read(c"{\"contrast\": [\"a\", \"y\", \"x\"]}").expect("three words"),
             Some(Contrast::factor("a", "y", "x"))
@@ -508,11 +515,42 @@ mod tests {
 
     #[test]
     fn unknown_options_are_refused_with_the_nearest_name() {
-        let error = results(fields(c"{\"alhpa\": 0.1}")).expect_err("unknown");
+        let mut given = fields(c"{\"alhpa\": 0.1}");
+        results(&mut given).expect("no fault in what is known");
+        let error = given.finish().expect_err("unknown");
         assert!(error.message().contains("\"alpha\""), "{error}");
-        assert!(results(fields(c"{\"alpha\": \"x\"}")).is_err());
-        assert!(results(fields(c"{\"alpha\": null}")).is_ok());
+        assert!(results(&mut fields(c"{\"alpha\": \"x\"}")).is_err());
+        assert!(results(&mut fields(c"{\"alpha\": null}")).is_ok());
         let mut given = fields(c"{\"nsub\": 10}");
         assert!(transform(&mut given, false).is_ok() && given.finish().is_err());
+    }
+
+    #[test]
+    fn a_stage_of_the_dispersions_knows_its_own_options_only() {
+        type Read = fn(&mut Fields) -> Result<DispersionOptions>;
+        let readers: [Read; 4] = [
+            dispersions,
+            gene_wise_dispersions,
+            dispersion_trend,
+            shrunken_dispersions,
+        ];
+        for (json, known) in [
+            (c"{\"min_disp\": 1e-7}", [true, true, true, true]),
+            (c"{\"kappa_0\": 2}", [true, true, false, true]),
+            (c"{\"niter\": 2}", [true, true, false, false]),
+            (c"{\"min_mu\": 1}", [true, true, false, false]),
+            (c"{\"linear_mu\": true}", [true, true, false, false]),
+            (c"{\"outlier_sd\": 3}", [true, false, false, true]),
+            (c"{\"disp_prior_var\": 1}", [true, false, false, true]),
+        ] {
+            let accepts = readers.map(|read| {
+                let mut given = fields(json);
+                let options = read(&mut given).expect("no fault in what is known");
+                let is_known = given.finish().is_ok();
+                assert_eq!(is_known, options != DispersionOptions::default());
+                is_known
+            });
+            assert_eq!(accepts, known, "{json:?}");
+        }
     }
 }

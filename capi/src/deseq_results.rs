@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use crate::arrays::{Lent, Named, cyto_array, lend};
 use crate::arrow::{self, ArrowArrayStream};
 use crate::context::{cyto_context, with_context};
-use crate::deseq::cyto_deseq;
-use crate::deseq_options::{self as options, Fields};
+use crate::deseq::{cyto_deseq, open};
+use crate::deseq_options as options;
 use crate::error::{Failure, cyto_error};
 use crate::guard::{give, guard, or, required};
 use crate::status::cyto_status;
@@ -93,8 +93,7 @@ pub extern "C" fn cyto_deseq_results_new(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     give(out, err, || {
-        let state = required("deseq", deseq)?.lock()?;
-        let options = options::results(Fields::parse(options)?)?;
+        let (state, options) = open(deseq, options, |fields, _| options::results(fields))?;
         with_context(ctx, |ctx| {
             let table = results(ctx, &state.dataset, state.analysis()?, &options)?;
             Ok(cyto_deseq_results::new(table, None))
@@ -115,8 +114,8 @@ pub extern "C" fn cyto_deseq_lfc_shrink(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     give(out, err, || {
-        let state = required("deseq", deseq)?.lock()?;
-        let (target, options) = options::shrink(Fields::parse(options)?)?;
+        let (state, mut options) = open(deseq, options, |fields, _| options::shrink(fields))?;
+        let target = options::shrink_target(&mut options)?;
         with_context(ctx, |ctx| {
             let (data, analysis) = (&state.dataset, state.analysis()?);
             let base = base.map(|base| &base.inner);
@@ -279,11 +278,9 @@ pub extern "C" fn cyto_deseq_vst(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     give(out, err, || {
-        let state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::transform(&mut fields, true)?;
-        let given = options::trend(&mut fields)?;
-        fields.finish()?;
+        let (state, (options, given)) = open(deseq, options, |fields, _| {
+            Ok((options::transform(fields, true)?, options::trend(fields)?))
+        })?;
         if given.is_some() && (options.blind || options.nsub > 0) {
             let message = "is for \"blind\" false and \"nsub\" 0";
             return Err(Error::argument("trend", message).into());
@@ -313,11 +310,10 @@ pub extern "C" fn cyto_deseq_rlog(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     give(out, err, || {
-        let state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::transform(&mut fields, false)?;
-        let mut known = options::rlog_prior(&mut fields)?;
-        fields.finish()?;
+        let (state, (options, mut known)) = open(deseq, options, |fields, _| {
+            let options = options::transform(fields, false)?;
+            Ok((options, options::rlog_prior(fields)?))
+        })?;
         if let (false, None, Some(made)) =
             (options.blind, &known.dispersion_fit, state.dispersions())
         {

@@ -122,11 +122,19 @@ impl State {
         self.gene_wise_mu = mu;
     }
 
-    /// Goes on to the trend of the gene-wise dispersions there are.
-    pub(crate) fn enter_trend(&mut self, gene_wise: GeneWiseDispersions, trend: DispersionTrend) {
-        let mu = self.gene_wise_mu.clone();
-        self.enter(Stage::GeneWise(Box::new(gene_wise), Some(Box::new(trend))));
-        self.gene_wise_mu = mu;
+    /// Goes on to the trend of the gene-wise dispersions there are, which stay where they are.
+    pub(crate) fn enter_trend(
+        &mut self,
+        fit: impl FnOnce(&GeneWiseDispersions) -> Result<DispersionTrend>,
+    ) -> Result<()> {
+        let Stage::GeneWise(made, trend) = &mut self.stage else {
+            return Err(no_gene_wise());
+        };
+        let fitted = fit(made)?;
+        let old = trend.replace(Box::new(fitted));
+        let old_kept = std::mem::replace(&mut self.kept, Kept::of(&self.stage));
+        self.retire((old, old_kept));
+        Ok(())
     }
 
     /// Keeps variances of a prior of coefficients.
@@ -149,27 +157,16 @@ impl State {
         }
     }
 
-    /// Gene-wise dispersions that the next stage has not used up.
-    pub(crate) fn gene_wise(&self) -> Result<(&GeneWiseDispersions, Option<&DispersionTrend>)> {
-        match &self.stage {
-            Stage::GeneWise(made, trend) => Ok((made, trend.as_deref())),
-            _ => Err(Error::new(
-                ErrorKind::State,
-                "deseq: first call cyto_deseq_estimate_gene_wise_dispersions",
-            )),
-        }
-    }
-
-    /// Gene-wise dispersions and their trend.
+    /// Gene-wise dispersions and their trend, which the last stage has not used up.
     pub(crate) fn with_trend(&self) -> Result<(&GeneWiseDispersions, &DispersionTrend)> {
-        let (made, trend) = self.gene_wise()?;
-        let missing = || {
-            Error::new(
+        match &self.stage {
+            Stage::GeneWise(made, Some(trend)) => Ok((made, trend)),
+            Stage::GeneWise(_, None) => Err(Error::new(
                 ErrorKind::State,
                 "deseq: first call cyto_deseq_fit_dispersion_trend",
-            )
-        };
-        Ok((made, trend.ok_or_else(missing)?))
+            )),
+            _ => Err(no_gene_wise()),
+        }
     }
 
     /// What every stage from the gene-wise one on has.
@@ -326,6 +323,13 @@ impl State {
         }
         Ok(table)
     }
+}
+
+fn no_gene_wise() -> Error {
+    Error::new(
+        ErrorKind::State,
+        "deseq: first call cyto_deseq_estimate_gene_wise_dispersions",
+    )
 }
 
 /// What every stage from the gene-wise dispersions on has.

@@ -10,18 +10,18 @@ use engine::deseq::{
 };
 use safer_ffi::prelude::repr_c;
 
-use crate::context::{cyto_context, with_context};
-use crate::deseq::{cyto_deseq, no_dispersions};
+use crate::context::cyto_context;
+use crate::deseq::{cyto_deseq, no_dispersions, open, step};
 use crate::deseq_options::{self as options, Fields};
 use crate::deseq_state::Stage;
 use crate::error::{Failure, cyto_error};
-use crate::guard::{guard, required};
+use crate::guard::guard;
 use crate::status::cyto_status;
 use crate::text::{self, CytoStr};
 
 /// First stage of the dispersions: gene-wise estimates. `CYTO_STATE` without size factors. Options: those of
-/// `cyto_deseq_estimate_dispersions`, and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier
-/// call are forgotten.
+/// `cyto_deseq_estimate_dispersions` but "outlier_sd" and "disp_prior_var" ("fit_type" counts as "glmGamPoi" or any
+/// other), and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier call are forgotten.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_estimate_gene_wise_dispersions(
     ctx: Option<&cyto_context>,
@@ -29,18 +29,16 @@ pub extern "C" fn cyto_deseq_estimate_gene_wise_dispersions(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::dispersions(&mut fields)?;
+    let read = |fields: &mut Fields, _: &_| {
         let mut with_means = false;
         fields.flag("keep_assays", &mut with_means)?;
-        fields.finish()?;
-        with_context(ctx, |ctx| {
-            let made = estimate_gene_wise_dispersions(ctx, &state.dataset, None, &options)?;
-            state.enter_gene_wise(made, with_means);
-            Ok(())
-        })
+        Ok((options::gene_wise_dispersions(fields)?, with_means))
+    };
+    step(ctx, deseq, options, err, read, |ctx, state, given| {
+        let (options, with_means) = given;
+        let made = estimate_gene_wise_dispersions(ctx, &state.dataset, None, &options)?;
+        state.enter_gene_wise(made, with_means);
+        Ok(())
     })
 }
 
@@ -53,18 +51,10 @@ pub extern "C" fn cyto_deseq_fit_dispersion_trend(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::dispersion_trend(&mut fields)?;
-        fields.finish()?;
-        with_context(ctx, |ctx| {
-            let (gene_wise, _) = state.gene_wise()?;
-            let trend = fit_dispersion_trend(ctx, gene_wise, &options)?;
-            let gene_wise = gene_wise.clone();
-            state.enter_trend(gene_wise, trend);
-            Ok(())
-        })
+    let read = |fields: &mut Fields, _: &_| options::dispersion_trend(fields);
+    step(ctx, deseq, options, err, read, |ctx, state, options| {
+        state.enter_trend(|gene_wise| fit_dispersion_trend(ctx, gene_wise, &options))?;
+        Ok(())
     })
 }
 
@@ -78,11 +68,11 @@ pub extern "C" fn cyto_deseq_estimate_disp_prior_var(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     guard(err, || -> Result<(), Failure> {
-        let state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let mut min_disp = 1e-8;
-        fields.number("min_disp", &mut min_disp)?;
-        fields.finish()?;
+        let (state, min_disp) = open(deseq, options, |fields, _| {
+            let mut min_disp = 1e-8;
+            fields.number("min_disp", &mut min_disp)?;
+            Ok(min_disp)
+        })?;
         if out.is_null() {
             return Err(Error::argument("out", "NULL; must point to a number").into());
         }
@@ -95,8 +85,9 @@ pub extern "C" fn cyto_deseq_estimate_disp_prior_var(
 }
 
 /// Third and last stage: gene-wise dispersions shrunken towards the trend. `CYTO_STATE` before the second stage. Options:
-/// those of `cyto_deseq_estimate_dispersions`; without "disp_prior_var" that variance is estimated. All three stages give
-/// what `cyto_deseq_estimate_dispersions` gives.
+/// "fit_type" (which counts as "glmGamPoi" or any other), "mode", "disp_maxit", "use_cr", "weight_threshold", "min_disp",
+/// "kappa_0", "disp_tol", "outlier_sd", "disp_prior_var" (estimated when left out). All three stages give what
+/// `cyto_deseq_estimate_dispersions` gives.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_shrink_dispersions(
     ctx: Option<&cyto_context>,
@@ -104,18 +95,14 @@ pub extern "C" fn cyto_deseq_shrink_dispersions(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let options = options::dispersions(&mut fields)?;
-        fields.finish()?;
-        with_context(ctx, |ctx| {
-            let (gene_wise, trend) = state.with_trend()?;
-            let (gene_wise, trend) = (gene_wise.clone(), trend.clone());
-            let made = shrink_dispersions(ctx, &state.dataset, gene_wise, trend, &options)?;
-            state.enter(Stage::Dispersed(Box::new(made)));
-            Ok(())
-        })
+    let read = |fields: &mut Fields, _: &_| options::shrunken_dispersions(fields);
+    step(ctx, deseq, options, err, read, |ctx, state, options| {
+        // Columns of genes are copied, since they may be on loan; the fitted means are shared.
+        let (gene_wise, trend) = state.with_trend()?;
+        let (gene_wise, trend) = (gene_wise.clone(), trend.clone());
+        let made = shrink_dispersions(ctx, &state.dataset, gene_wise, trend, &options)?;
+        state.enter(Stage::Dispersed(Box::new(made)));
+        Ok(())
     })
 }
 
@@ -132,11 +119,11 @@ pub extern "C" fn cyto_deseq_estimate_beta_prior_var(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     guard(err, || {
-        let mut state = required("deseq", deseq)?.lock()?;
-        let mut fields = Fields::parse(options)?;
-        let mut options = TestOptions::default();
-        options::beta_prior(&mut fields, &mut options)?;
-        fields.finish()?;
+        let (mut state, options) = open(deseq, options, |fields, _| {
+            let mut options = TestOptions::default();
+            options::beta_prior(fields, &mut options)?;
+            Ok(options)
+        })?;
         let dispersions = state.dispersions().ok_or_else(no_dispersions)?;
         let coefficients = if mle.is_null() {
             let fit = &state.analysis()?.fit;

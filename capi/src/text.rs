@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char};
 
 use engine::{Error, Result};
 use safer_ffi::prelude::char_p;
+use serde_json::{Map, Value};
 
 /// A string of the caller: bytes up to NUL. `cyto_str` in the header.
 pub type CytoStr<'a> = Option<char_p::Ref<'a>>;
@@ -24,6 +25,21 @@ pub(crate) fn bytes<'a>(argument: &str, text: CytoStr<'a>) -> Result<&'a [u8]> {
 /// The caller's string, which must be UTF-8.
 pub(crate) fn utf8<'a>(argument: &str, text: CytoStr<'a>) -> Result<&'a str> {
     check_utf8(argument, bytes(argument, text)?)
+}
+
+/// Options of a call: a JSON object; NULL is an empty one. `example` is shown where it is something else.
+pub(crate) fn options(json: CytoStr<'_>, example: &str) -> Result<Map<String, Value>> {
+    if json.is_none() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_str(utf8("options", json)?) {
+        Ok(Value::Object(values)) => Ok(values),
+        Ok(_) => Err(Error::argument(
+            "options",
+            format!("must be a JSON object, such as {example}, or NULL"),
+        )),
+        Err(e) => Err(Error::argument("options", format!("not valid JSON: {e}"))),
+    }
 }
 
 fn check_utf8<'a>(argument: &str, bytes: &'a [u8]) -> Result<&'a str> {

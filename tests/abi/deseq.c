@@ -457,17 +457,22 @@ static void stages(cyto_context *ctx, const cyto_deseq *whole) {
     cyto_deseq *deseq = data_set(ctx, dense(ctx), "~ batch + condition"), *other;
     double *values[N], variance = 0;
     size_t lengths[N];
+    char options[64];
     FAILS(CYTO_STATE, "size", cyto_deseq_estimate_gene_wise_dispersions(ctx, deseq, NULL, &err));
     FAILS(CYTO_STATE, "gene_wise", cyto_deseq_fit_dispersion_trend(ctx, deseq, NULL, &err));
     OK(cyto_deseq_estimate_size_factors(ctx, deseq, NULL, &err));
+    FAILS(CYTO_INVALID_ARGUMENT, "outlier_sd",
+          cyto_deseq_estimate_gene_wise_dispersions(ctx, deseq, "{\"outlier_sd\": 3}", &err));
     OK(cyto_deseq_estimate_gene_wise_dispersions(ctx, deseq, "{\"keep_assays\": true}", &err));
     CHECK(same_bits(lent(deseq, "dispGeneEst"), lent(whole, "dispGeneEst")));
     CHECK(lent(deseq, "mu").n_rows == GENES);
     FAILS(CYTO_STATE, "trend", cyto_deseq_shrink_dispersions(ctx, deseq, NULL, &err));
     FAILS(CYTO_STATE, "trend", cyto_deseq_estimate_disp_prior_var(deseq, NULL, &variance, &err));
     FAILS(CYTO_INVALID_ARGUMENT, "niter", cyto_deseq_fit_dispersion_trend(ctx, deseq, "{\"niter\": 2}", &err));
+    const cyto_array estimates = lent(deseq, "dispGeneEst"), mu = lent(deseq, "mu");
     OK(cyto_deseq_fit_dispersion_trend(ctx, deseq, NULL, &err));
     CHECK(same_bits(lent(deseq, "dispFit"), lent(whole, "dispFit")));
+    CHECK(lent(deseq, "dispGeneEst").data == estimates.data && lent(deseq, "mu").data == mu.data);
     FAILS(CYTO_INVALID_ARGUMENT, "out", cyto_deseq_estimate_disp_prior_var(deseq, NULL, NULL, &err));
     OK(cyto_deseq_estimate_disp_prior_var(deseq, NULL, &variance, &err));
     CHECK(variance >= 0.25);
@@ -480,7 +485,9 @@ static void stages(cyto_context *ctx, const cyto_deseq *whole) {
     OK(cyto_deseq_set(other, "size_factors", lent(whole, "size_factors").data, SAMPLES, &err));
     OK(cyto_deseq_restore(other, NULL, names, (const double *const *)values, lengths, N, &err));
     CHECK(same_bits(lent(other, "dispFit"), lent(whole, "dispFit")));
+    FAILS(CYTO_INVALID_ARGUMENT, "alpha_init", cyto_deseq_shrink_dispersions(ctx, deseq, "{\"alpha_init\": [1]}", &err));
     OK(cyto_deseq_shrink_dispersions(ctx, deseq, NULL, &err));
+    CHECK(same_bits(lent(deseq, "dispGeneEst"), estimates));
     CHECK(same_bits(lent(deseq, "dispersion"), lent(whole, "dispersion")));
     OK(cyto_deseq_wald(ctx, deseq, NULL, &err));
     CHECK(same_analysis(deseq, whole));
@@ -489,6 +496,9 @@ static void stages(cyto_context *ctx, const cyto_deseq *whole) {
     CHECK(lent(deseq, "beta_prior_var").n_rows == 5);
     FAILS(CYTO_INVALID_ARGUMENT, "mle", cyto_deseq_estimate_beta_prior_var(deseq, values[0], 3, NULL, &err));
     FAILS(CYTO_STATE, "dispersions", cyto_deseq_estimate_beta_prior_var(other, NULL, 0, NULL, &err));
+    snprintf(options, sizeof options, "{\"disp_prior_var\": %.17g}", variance);
+    OK(cyto_deseq_shrink_dispersions(ctx, other, options, &err));
+    CHECK(same_bits(lent(other, "dispMAP"), lent(whole, "dispMAP")));
     for (int i = 0; i < N; i++) free(values[i]);
     cyto_deseq_free(other);
     cyto_deseq_free(deseq);

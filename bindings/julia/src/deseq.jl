@@ -213,7 +213,8 @@ estimate_dispersions!
 
 The stages of [`estimate_dispersions!`](@ref), which they give the bits of: estimates of each gene by itself (`keep_assays =
 true` for the array `:mu`), their trend (`:dispFit`), and both together (`:dispersion`). Options of the first and last are
-those of the whole; see [`disp_prior_var`](@ref).
+those of the whole that each has a use for: `outlier_sd` and `disp_prior_var` (see [`disp_prior_var`](@ref)) are for the last
+alone, `min_mu`, `niter`, `linear_mu` and `alpha_init` for the first.
 """
 estimate_gene_wise_dispersions!
 

@@ -4,7 +4,7 @@ use engine::error::nearest_name;
 use engine::{Error, Result};
 use serde_json::{Map, Value, json};
 
-use crate::text::{CytoStr, utf8};
+use crate::text::{self, CytoStr};
 
 /// Options of one call.
 pub(crate) struct Given {
@@ -18,19 +18,7 @@ pub(crate) struct Given {
 impl Given {
     /// The options of a call; NULL is none.
     pub(crate) fn parse(json: CytoStr<'_>) -> Result<Self> {
-        let values = match json {
-            None => Map::new(),
-            Some(_) => match serde_json::from_str(utf8("options", json)?) {
-                Ok(Value::Object(values)) => values,
-                Ok(_) => {
-                    return Err(Error::argument(
-                        "options",
-                        "must be a JSON object, such as {\"layer\": \"counts\"}, or NULL",
-                    ));
-                }
-                Err(e) => return Err(Error::argument("options", format!("not valid JSON: {e}"))),
-            },
-        };
+        let values = text::options(json, "{\"layer\": \"counts\"}")?;
         Ok(Given::of("", values))
     }
 

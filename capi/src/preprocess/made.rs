@@ -4,8 +4,7 @@ use std::mem::MaybeUninit;
 
 use engine::data::SparseArray;
 use engine::preprocess::{
-    CellFilter, GeneFilter, ScaleInput, Scaled, filter_cells, filter_genes, scale_stats, scaled,
-    transformed,
+    ScaleInput, Scaled, filter_cells, filter_genes, scale_stats, scaled, transformed,
 };
 use engine::{Context, Error, Result};
 use safer_ffi::prelude::repr_c;
@@ -13,6 +12,7 @@ use serde_json::json;
 
 use super::facts;
 use super::files::mask;
+use super::filters;
 use super::given::Given;
 use super::input::{Input, cyto_pp_input};
 use super::matrices::{Before, run};
@@ -37,14 +37,12 @@ pub extern "C" fn cyto_pp_matrix_filter_cells(
     run(cells_step, ctx, input, options, out, err)
 }
 
-fn cells_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_result> {
-    let read = options::read(&mut given)?;
-    let [a, b, c, d] = options::cell_filter(&mut given)?;
-    let in_force = given.finish()?;
-    let found = filter_cells(ctx, &*input.rows, CellFilter::one_of(a, b, c, d)?, read)?;
-    let mut result = cyto_pp_result::new();
-    let facts = facts::filtered(&mut result, found, ("obs", "n_cells"), input.cells)?;
-    Ok(result.report(facts, in_force))
+fn cells_step(ctx: &Context, input: Input, given: Given) -> Result<cyto_pp_result> {
+    let nothing = |_: &mut Given| Ok(());
+    filters::step(&filters::CELLS, given, nothing, |filter, read, ()| {
+        let found = filter_cells(ctx, &*input.rows, filter, read)?;
+        Ok((found, input.cells))
+    })
 }
 
 /// The genes of a matrix in memory that pass a threshold, with the results and options of `cyto_pp_filter_genes`
@@ -60,14 +58,12 @@ pub extern "C" fn cyto_pp_matrix_filter_genes(
     run(genes_step, ctx, input, options, out, err)
 }
 
-fn genes_step(ctx: &Context, input: Input, mut given: Given) -> Result<cyto_pp_result> {
-    let read = options::read(&mut given)?;
-    let [a, b, c, d] = options::gene_filter(&mut given)?;
-    let in_force = given.finish()?;
-    let found = filter_genes(ctx, &*input.rows, GeneFilter::one_of(a, b, c, d)?, read)?;
-    let mut result = cyto_pp_result::new();
-    let facts = facts::filtered(&mut result, found, ("var", "n_genes"), input.genes)?;
-    Ok(result.report(facts, in_force))
+fn genes_step(ctx: &Context, input: Input, given: Given) -> Result<cyto_pp_result> {
+    let nothing = |_: &mut Given| Ok(());
+    filters::step(&filters::GENES, given, nothing, |filter, read, ()| {
+        let found = filter_genes(ctx, &*input.rows, filter, read)?;
+        Ok((found, input.genes))
+    })
 }
 
 /// Normalised and logarithmic values of a matrix in memory, which stays as it is. Options: "normalize_total" and

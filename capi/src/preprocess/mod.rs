@@ -5,6 +5,7 @@
 
 mod facts;
 mod files;
+mod filters;
 mod given;
 mod input;
 mod made;

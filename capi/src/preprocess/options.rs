@@ -105,23 +105,14 @@ pub(crate) fn scale(given: &mut Given, read: ReadOptions) -> Result<ScaleOptions
     Ok(options)
 }
 
-/// Thresholds of cells.
-pub(crate) fn cell_filter(given: &mut Given) -> Result<[Option<f64>; 4]> {
+/// Thresholds of a filter: on the sum of the counts, and on the number of `others`, "genes" of a cell or "cells" of a
+/// gene.
+pub(crate) fn thresholds(given: &mut Given, others: &str) -> Result<[Option<f64>; 4]> {
     Ok([
         given.number("min_counts")?,
-        given.number("min_genes")?,
+        given.number(&format!("min_{others}"))?,
         given.number("max_counts")?,
-        given.number("max_genes")?,
-    ])
-}
-
-/// Thresholds of genes.
-pub(crate) fn gene_filter(given: &mut Given) -> Result<[Option<f64>; 4]> {
-    Ok([
-        given.number("min_counts")?,
-        given.number("min_cells")?,
-        given.number("max_counts")?,
-        given.number("max_cells")?,
+        given.number(&format!("max_{others}"))?,
     ])
 }
 

@@ -11,6 +11,7 @@ use engine::{Context, Error, Result};
 use serde_json::{Value, json};
 
 use super::facts;
+use super::filters;
 use super::given::Given;
 use super::options;
 use super::result::cyto_pp_result;
@@ -69,35 +70,27 @@ pub(crate) fn qc(ctx: &Context, files: &Files<'_>, mut given: Given) -> Result<c
 pub(crate) fn filter_cells(
     ctx: &Context,
     files: &Files<'_>,
-    mut given: Given,
+    given: Given,
 ) -> Result<cyto_pp_result> {
-    let read = options::read(&mut given)?;
-    let [a, b, c, d] = options::cell_filter(&mut given)?;
-    let output = files.output(&mut given)?;
-    let in_force = given.finish()?;
-    let filter = CellFilter::one_of(a, b, c, d)?;
-    let names = files.names("obs")?;
-    let report = pp::filter_cells_file(ctx, files.input, output.as_ref(), filter, read)?;
-    let mut result = cyto_pp_result::new();
-    let facts = facts::filtered(&mut result, report, ("obs", "n_cells"), Some(names))?;
-    Ok(result.report(facts, in_force))
+    let output = |given: &mut Given| files.output(given);
+    filters::step(&filters::CELLS, given, output, |filter, read, output| {
+        let names = files.names("obs")?;
+        let found = pp::filter_cells_file(ctx, files.input, output.as_ref(), filter, read)?;
+        Ok((found, Some(names)))
+    })
 }
 
 pub(crate) fn filter_genes(
     ctx: &Context,
     files: &Files<'_>,
-    mut given: Given,
+    given: Given,
 ) -> Result<cyto_pp_result> {
-    let read = options::read(&mut given)?;
-    let [a, b, c, d] = options::gene_filter(&mut given)?;
-    let output = files.output(&mut given)?;
-    let in_force = given.finish()?;
-    let filter = GeneFilter::one_of(a, b, c, d)?;
-    let names = files.names("var")?;
-    let report = pp::filter_genes_file(ctx, files.input, output.as_ref(), filter, read)?;
-    let mut result = cyto_pp_result::new();
-    let facts = facts::filtered(&mut result, report, ("var", "n_genes"), Some(names))?;
-    Ok(result.report(facts, in_force))
+    let output = |given: &mut Given| files.output(given);
+    filters::step(&filters::GENES, given, output, |filter, read, output| {
+        let names = files.names("var")?;
+        let found = pp::filter_genes_file(ctx, files.input, output.as_ref(), filter, read)?;
+        Ok((found, Some(names)))
+    })
 }
 
 pub(crate) fn subset(
@@ -275,13 +268,16 @@ pub(crate) fn validate(ctx: &Context, files: &Files<'_>, given: Given) -> Result
     Ok(cyto_pp_result::new().report(facts, in_force))
 }
 
-/// Thresholds of a step among others: as many as are given.
-fn rules<T: Copy>(given: [Option<f64>; 4], of: [fn(f64) -> T; 4]) -> Vec<T> {
-    given
-        .into_iter()
-        .zip(of)
-        .filter_map(|(threshold, rule)| threshold.map(rule))
-        .collect()
+/// Thresholds of a filter among the steps, on counts and on the number of `others`: as many as are given.
+fn rules<T>(
+    given: &mut Given,
+    step: &str,
+    others: &str,
+    kinds: [fn(f64) -> T; 4],
+) -> Result<Vec<T>> {
+    let thresholds = given.step(step, false, |g| options::thresholds(g, others))?;
+    let given = thresholds.into_iter().flatten().zip(kinds);
+    Ok(given.filter_map(|(t, kind)| t.map(kind)).collect())
 }
 
 fn preprocess_options(given: &mut Given) -> Result<pp::PreprocessOptions> {
@@ -294,32 +290,20 @@ fn preprocess_options(given: &mut Given) -> Result<pp::PreprocessOptions> {
         Some((qc, groups)) => (Some(qc), groups),
         None => (None, Vec::new()),
     };
-    own.filter_cells = given
-        .step("filter_cells", false, options::cell_filter)?
-        .map_or_else(Vec::new, |given| {
-            rules(
-                given,
-                [
-                    CellFilter::MinCounts,
-                    CellFilter::MinGenes,
-                    CellFilter::MaxCounts,
-                    CellFilter::MaxGenes,
-                ],
-            )
-        });
-    own.filter_genes = given
-        .step("filter_genes", false, options::gene_filter)?
-        .map_or_else(Vec::new, |given| {
-            rules(
-                given,
-                [
-                    GeneFilter::MinCounts,
-                    GeneFilter::MinCells,
-                    GeneFilter::MaxCounts,
-                    GeneFilter::MaxCells,
-                ],
-            )
-        });
+    let kinds = [
+        CellFilter::MinCounts,
+        CellFilter::MinGenes,
+        CellFilter::MaxCounts,
+        CellFilter::MaxGenes,
+    ];
+    own.filter_cells = rules(given, "filter_cells", "genes", kinds)?;
+    let kinds = [
+        GeneFilter::MinCounts,
+        GeneFilter::MinCells,
+        GeneFilter::MaxCounts,
+        GeneFilter::MaxCells,
+    ];
+    own.filter_genes = rules(given, "filter_genes", "cells", kinds)?;
     let needed =
         |name: &str| Error::argument(name, "cannot be left out; call the steps one by one");
     own.normalize = given

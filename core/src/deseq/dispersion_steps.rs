@@ -9,6 +9,8 @@
 //! DESeq2 1.38, `estimateDispersionsGeneEst`, `estimateDispersionsFit`, `estimateDispersionsPriorVar`,
 //! `estimateDispersionsMAP`.
 
+use std::sync::Arc;
+
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats::dispersion::{Trend, prior_variance, residual_variance};
@@ -39,7 +41,8 @@ pub struct GeneWiseDispersions {
     pub gene_iter: Vec<f64>,
     /// The model matrix of the estimates.
     pub model_matrix: ModelMatrix,
-    pub(super) means: Option<FittedMeans>,
+    /// Shared with what is made of the estimates.
+    pub(super) means: Option<Arc<FittedMeans>>,
 }
 
 /// Second stage: the trend.

@@ -6,6 +6,8 @@
 //! # Source
 //! Love, Huber and Anders (2014); DESeq2 1.38 and 1.44, `estimateDispersions`.
 
+use std::sync::Arc;
+
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats::dispersion::{
@@ -54,7 +56,8 @@ pub struct Dispersions {
     pub model_matrix: ModelMatrix,
     /// Quasi-likelihood dispersions, of `fitType = "glmGamPoi"`.
     pub quasi: Option<QuasiLikelihood>,
-    pub(super) means: FittedMeans,
+    /// Shared with the gene-wise estimates that they come from.
+    pub(super) means: Arc<FittedMeans>,
 }
 
 /// Estimates dispersions for the design of the data set, or for `model_matrix` when given.

@@ -7,6 +7,8 @@
 //! # Source
 //! DESeq2 1.38, `estimateDispersionsGeneEst`.
 
+use std::sync::Arc;
+
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::stats::dispersion::{
@@ -85,7 +87,15 @@ impl FittedMeans {
 pub(super) struct GeneWise {
     pub dispersion: Vec<f64>,
     pub iterations: Vec<f64>,
-    pub means: FittedMeans,
+    pub means: Arc<FittedMeans>,
+}
+
+/// Dispersions, proposals and coefficients of the means, gene after gene.
+pub(super) type Found = (Vec<f64>, Vec<f64>, Vec<f64>);
+
+pub(super) fn room_for(n_genes: usize, n_columns: usize) -> Found {
+    let room = Vec::with_capacity;
+    (room(n_genes), room(n_genes), room(n_genes * n_columns))
 }
 
 /// Largest dispersion for `m` samples. DESeq2: max(10, m).
@@ -157,24 +167,14 @@ pub(super) fn gene_wise(
         model.rows.n_columns(),
         Estimator::new(dataset, model, moments, options)?,
     );
-    let n = dataset.n_genes();
-    let mut out = GeneWise {
-        dispersion: Vec::with_capacity(n),
-        iterations: Vec::with_capacity(n),
-        means: FittedMeans {
-            coefficients: Vec::with_capacity(n * p),
-            linear: estimator.linear,
-            min_mu: options.min_mu(),
-            given: None,
-        },
-    };
+    let mut found = room_for(dataset.n_genes(), p);
     by_blocks(
         ctx,
         "gene-wise dispersion estimates",
         dataset,
         || Scratch::new(dataset, model),
         |scratch, range| {
-            let mut part = (Vec::new(), Vec::new(), Vec::with_capacity(range.len() * p));
+            let mut part = room_for(range.len(), p);
             for gene in range {
                 ctx.check_cancelled()?;
                 let (alpha, iterations) = if moments.all_zero[gene] {
@@ -190,13 +190,13 @@ pub(super) fn gene_wise(
             Ok(part)
         },
         |(dispersion, iterations, coefficients)| {
-            out.dispersion.extend(dispersion);
-            out.iterations.extend(iterations);
-            out.means.coefficients.extend(coefficients);
+            found.0.extend(dispersion);
+            found.1.extend(iterations);
+            found.2.extend(coefficients);
             Ok(())
         },
     )?;
-    Ok(out)
+    Ok(estimator.estimates(found))
 }
 
 impl<'a> Estimator<'a> {
@@ -238,6 +238,24 @@ impl<'a> Estimator<'a> {
             mean_inverse: mean_inverse_factor(dataset, &moments.all_zero),
             max_disp: max_dispersion(m),
         })
+    }
+
+    /// What was found for all genes.
+    pub fn estimates(&self, (dispersion, iterations, coefficients): Found) -> GeneWise {
+        GeneWise {
+            dispersion,
+            iterations,
+            means: Arc::new(self.means(coefficients)),
+        }
+    }
+
+    fn means(&self, coefficients: Vec<f64>) -> FittedMeans {
+        FittedMeans {
+            coefficients,
+            linear: self.linear,
+            min_mu: self.options.min_mu(),
+            given: None,
+        }
     }
 
     /// Dispersion and iterations of a gene; the coefficients of its means stay in the scratch.
@@ -332,12 +350,7 @@ impl<'a> Estimator<'a> {
 
     /// The floored means of the coefficients of the scratch.
     pub fn write_means(&self, scratch: &mut Scratch<'_>) {
-        let means = FittedMeans {
-            coefficients: std::mem::take(&mut scratch.beta),
-            linear: self.linear,
-            min_mu: self.options.min_mu(),
-            given: None,
-        };
+        let means = self.means(std::mem::take(&mut scratch.beta));
         means.write(
             self.design,
             0,

@@ -20,7 +20,7 @@ use crate::stats::special::f_upper_tail;
 use super::dataset::DeseqDataset;
 use super::dispersions::Dispersions;
 use super::fits::{Assays, Fits};
-use super::gene_wise::{Estimator, FittedMeans, GeneWise, Scratch};
+use super::gene_wise::{Estimator, GeneWise, Scratch, room_for};
 use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model};
 use super::options::DispersionOptions;
@@ -75,17 +75,8 @@ pub(super) fn gene_wise(
     let estimator = Estimator::new(dataset, model, moments, options)?;
     let first = first_fits(ctx, dataset, model, moments, &estimator)?;
     let alpha = trend_of_starts(&first, moments);
-    let mut out = GeneWise {
-        dispersion: Vec::with_capacity(dataset.n_genes()),
-        iterations: Vec::with_capacity(dataset.n_genes()),
-        means: FittedMeans {
-            coefficients: Vec::with_capacity(first.coefficients.len()),
-            linear: estimator.linear,
-            min_mu: options.min_mu(),
-            given: None,
-        },
-    };
     let p = model.rows.n_columns();
+    let mut found = room_for(dataset.n_genes(), p);
     by_blocks(
         ctx,
         "gene-wise dispersion estimates",
@@ -95,7 +86,7 @@ pub(super) fn gene_wise(
             (Scratch::new(dataset, model), fits)
         },
         |(scratch, fits), range| {
-            let mut part = (Vec::new(), Vec::new(), Vec::with_capacity(range.len() * p));
+            let mut part = room_for(range.len(), p);
             for gene in range {
                 ctx.check_cancelled()?;
                 if moments.all_zero[gene] {
@@ -124,13 +115,13 @@ pub(super) fn gene_wise(
             Ok(part)
         },
         |(dispersion, iterations, coefficients)| {
-            out.dispersion.extend(dispersion);
-            out.iterations.extend(iterations);
-            out.means.coefficients.extend(coefficients);
+            found.0.extend(dispersion);
+            found.1.extend(iterations);
+            found.2.extend(coefficients);
             Ok(())
         },
     )?;
-    Ok(out)
+    Ok(estimator.estimates(found))
 }
 
 /// Fits with the dispersions of the start.

@@ -7,6 +7,7 @@
 //! DESeq2 1.38, `replaceOutliers` and what `DESeq` does with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -292,7 +293,7 @@ fn put_dispersions(all: &mut Dispersions, to: usize, part: &Dispersions, from: u
     all.outlier[to] = part.outlier[from];
     all.map[to] = part.map[from];
     let p = all.model_matrix.n_columns();
-    all.means.coefficients[to * p..(to + 1) * p]
+    Arc::make_mut(&mut all.means).coefficients[to * p..(to + 1) * p]
         .copy_from_slice(&part.means.coefficients[from * p..(from + 1) * p]);
 }
 

@@ -6,6 +6,8 @@
 //! # Cost
 //! Nothing beyond the columns.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::stats::dispersion::Trend;
 use crate::stats::glm::ModelMatrix;
@@ -111,6 +113,16 @@ fn sized(name: &str, n_values: usize, n: usize) -> Result<()> {
     ))
 }
 
+/// Means without coefficients.
+fn known_means(given: Option<Vec<f64>>) -> FittedMeans {
+    FittedMeans {
+        coefficients: Vec::new(),
+        linear: false,
+        min_mu: 0.5,
+        given,
+    }
+}
+
 impl KnownGeneWise {
     /// The estimates, for the stages that follow.
     ///
@@ -139,12 +151,7 @@ impl KnownGeneWise {
             gene_est: self.gene_est,
             gene_iter: self.gene_iter,
             model_matrix: self.model_matrix,
-            means: self.mu.map(|mu| FittedMeans {
-                coefficients: Vec::new(),
-                linear: false,
-                min_mu: 0.5,
-                given: Some(mu),
-            }),
+            means: self.mu.map(|mu| Arc::new(known_means(Some(mu)))),
         })
     }
 }
@@ -207,12 +214,7 @@ impl KnownDispersions {
             model_matrix: self.model_matrix,
             quasi: self.quasi,
             // Only the estimation itself goes on from the fitted means.
-            means: FittedMeans {
-                coefficients: Vec::new(),
-                linear: false,
-                min_mu: 0.5,
-                given: None,
-            },
+            means: Arc::new(known_means(None)),
             moments: self.moments,
         })
     }

@@ -11,12 +11,13 @@
 //! Argument reduction and polynomials of the fdlibm family; errors below one unit in the last
 //! place or so (tests compare with libm).
 
-const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
-const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+/// `ln 2` in two parts; the first has zeros behind bit 32, so that a whole exponent times it is exact.
+pub(super) const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
+pub(super) const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// 2^52: a non-negative integer below it is written into the low bits of this number.
-const TWO_52: f64 = 4_503_599_627_370_496.0;
-/// Adding it rounds to an integer in the low bits.
-const ROUNDER: f64 = 6_755_399_441_055_744.0;
+pub(super) const TWO_52: f64 = 4_503_599_627_370_496.0;
+/// 1.5 * 2^52: added to a small number it rounds it to an integer, in the low bits.
+pub(super) const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// Natural logarithm of a positive, finite number that is not subnormal.
 #[inline(always)]

@@ -202,6 +202,10 @@ impl<'a> DenseView<'a> {
     ) -> NumberKind {
         let (cell_stride, gene_stride) = self.strides();
         let n_genes = self.n_genes();
+        if n_genes == 0 {
+            // Strides of a matrix without elements may point anywhere.
+            return V::KIND;
+        }
         let mut row = Vec::new();
         for cell in cells {
             let first = cell * cell_stride;
@@ -369,6 +373,31 @@ mod tests {
                 (NumberKind::F32, MatrixLayout::Dense)
             );
             assert_eq!(rows.bytes(0..2), 24);
+        }
+    }
+
+    #[test]
+    fn dense_views_without_elements_have_empty_rows_whatever_their_strides() {
+        for (n_rows, n_columns) in [(3, 0), (0, 3)] {
+            for orientation in [Orientation::CellsByGenes, Orientation::GenesByCells] {
+                for (row_stride, column_stride) in [(5, 1), (usize::MAX, 1), (1, usize::MAX)] {
+                    let view = DenseView {
+                        name: "values",
+                        orientation,
+                        n_rows,
+                        n_columns,
+                        row_stride,
+                        column_stride,
+                        values: ValueArray::F64(&[]),
+                    };
+                    let rows = view.into_rows().expect("rows");
+                    let n_cells = rows.n_cells();
+                    let ctx = Context::single_threaded().expect("pool");
+                    let pending = rows.fetch(&ctx, 0..n_cells).expect("fetched");
+                    let block = pending(&mut RowScratch::default()).expect("read");
+                    assert_eq!((block.n_rows(), block.n_genes()), (n_cells, rows.n_genes()));
+                }
+            }
         }
     }
 

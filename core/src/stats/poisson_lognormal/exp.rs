@@ -4,11 +4,8 @@
 //! `e^x = 2^n e^r` with `|r| <= ln 2 / 2`, and the series of `e^r` to its 13th power, whose
 //! remainder is below 1e-17. Within two units in the last place.
 
-/// `ln 2` in two parts; the first has zeros behind bit 32, so that `n` times it is exact.
-const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
-const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-/// 1.5 * 2^52: added to a small number it rounds it to an integer, in the low bits.
-const SHIFT: f64 = 6_755_399_441_055_744.0;
+use crate::stats::vector_math::{LN2_HIGH, LN2_LOW, ROUNDER};
+
 /// Where the result is still a normal number.
 const LOWEST: f64 = -708.0;
 /// `1 / k!` from k = 13 down to 2.
@@ -30,9 +27,9 @@ const SERIES: [f64; 12] = [
 /// `e^x` for `x` up to 700; zero below -708.
 #[inline(always)]
 pub(super) fn exp(x: f64) -> f64 {
-    let shifted = x.mul_add(std::f64::consts::LOG2_E, SHIFT);
-    let n = shifted - SHIFT;
-    let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
+    let shifted = x.mul_add(std::f64::consts::LOG2_E, ROUNDER);
+    let n = shifted - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
     let mut sum = SERIES[0];
     for coefficient in &SERIES[1..] {
         sum = sum.mul_add(r, *coefficient);

@@ -9,20 +9,20 @@ use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::stats::vector_math::TWO_52;
+
 use super::grid::{CELL_OF, CELL_START, LAMBDA_MAX, LAMBDA_MIN};
 use super::rows::CountRows;
 use super::table::{LikelihoodTable, Record};
 
 /// Partial sums of a score: entry `g` goes to lane `g % 8`.
 pub(crate) const LANES: usize = 8;
-/// 2^52: added to a smaller non-negative number it leaves the integer part in the low bits.
-const SHIFT: f64 = 4_503_599_627_370_496.0;
 
 /// `floor(sqrt(lambda / 1e-6))` of a clamped rate, as the index of [`CELL_OF`].
 #[inline(always)]
 pub(crate) fn cell_key(lambda: f64) -> u16 {
     // Rates are at most 1600, so the number is at most 40,000 and the low 16 bits hold it.
-    ((lambda * 1e6).sqrt().floor() + SHIFT).to_bits() as u16
+    ((lambda * 1e6).sqrt().floor() + TWO_52).to_bits() as u16
 }
 
 /// The rate as tables see it.

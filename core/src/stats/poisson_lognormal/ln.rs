@@ -5,13 +5,10 @@
 //! `s = (m - 1) / (m + 1)`, whose series is followed to `s^21`; what is left out is below 1e-17. Within
 //! two units in the last place.
 
-/// `ln 2` in two parts; the first has zeros behind bit 32, so that `k` times it is exact.
-const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
-const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+use crate::stats::vector_math::{LN2_HIGH, LN2_LOW, TWO_52};
+
 /// Bits of the root of 1/2, rounded down to its upper half.
 const ROOT_HALF: u64 = 0x3fe6_a09e_0000_0000;
-/// 2^52, whose low bits hold an integer that is added to them.
-const SHIFT: f64 = 4_503_599_627_370_496.0;
 /// Twice `1 / (2 j + 1)` from j = 10 down to 1.
 const SERIES: [f64; 10] = [
     2.0 / 21.0,
@@ -32,7 +29,7 @@ pub(super) fn ln(x: f64) -> f64 {
     // The exponent of x / root, with an offset that keeps it positive.
     let offset = x.to_bits().wrapping_sub(ROOT_HALF);
     let exponent = offset.wrapping_add(1024 << 52) >> 52;
-    let k = f64::from_bits(SHIFT.to_bits() | exponent) - (SHIFT + 1024.0);
+    let k = f64::from_bits(TWO_52.to_bits() | exponent) - (TWO_52 + 1024.0);
     let m = f64::from_bits(x.to_bits().wrapping_sub(offset & 0xfff0_0000_0000_0000));
     let f = m - 1.0;
     let s = f / (2.0 + f);
@@ -42,8 +39,8 @@ pub(super) fn ln(x: f64) -> f64 {
         sum = sum.mul_add(square, *coefficient);
     }
     // 2 s = f - s f: the first term is exact, the others are small beside it.
-    let rest = s.mul_add(square * sum - f, k * LN_2_LOW);
-    k.mul_add(LN_2_HIGH, f + rest)
+    let rest = s.mul_add(square * sum - f, k * LN2_LOW);
+    k.mul_add(LN2_HIGH, f + rest)
 }
 
 #[cfg(test)]
