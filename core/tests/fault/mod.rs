@@ -68,7 +68,7 @@ pub fn leftovers(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A small file system in memory, unmounted when dropped.
+/// A small file system in memory or in a file, unmounted when dropped.
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -84,6 +84,26 @@ impl SmallDisk {
             return Some(SmallDisk(folder));
         }
         eprintln!("SKIP: a small file system cannot be mounted here");
+        None
+    }
+
+    /// One of 320 MB on which files can share blocks; `None`, said aloud, where there is none to be had.
+    pub fn that_shares(image: &Path) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = std::fs::File::create(image).expect("created");
+        file.set_len(320 << 20).expect("set");
+        let runs = |program: &str, arguments: &[&str], paths: &[&Path]| {
+            let mut command = Command::new(program);
+            command.args(arguments).args(paths);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        };
+        if runs("mkfs.xfs", &["-q", "-m", "reflink=1"], &[image])
+            && runs("mount", &["-o", "loop"], &[image, folder.path()])
+        {
+            return Some(SmallDisk(folder));
+        }
+        eprintln!("SKIP: a file system that shares blocks cannot be mounted here");
         None
     }
 
