@@ -72,11 +72,16 @@ pub fn leftovers(folder: &Path) -> Vec<PathBuf> {
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None`, said aloud, where nothing can be mounted.
+    /// In memory; `None`, said aloud, where nothing can be mounted.
     pub fn mount(size: &str) -> Option<Self> {
+        Self::mounted(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+    }
+
+    /// What these arguments of `mount` mean.
+    pub fn mounted(arguments: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("folder");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .args(arguments)
             .arg(folder.path())
             .stderr(Stdio::null())
             .status();
@@ -84,26 +89,6 @@ impl SmallDisk {
             return Some(SmallDisk(folder));
         }
         eprintln!("SKIP: a small file system cannot be mounted here");
-        None
-    }
-
-    /// One of 320 MB on which files can share blocks; `None`, said aloud, where there is none to be had.
-    pub fn that_shares(image: &Path) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("folder");
-        let file = std::fs::File::create(image).expect("created");
-        file.set_len(320 << 20).expect("set");
-        let runs = |program: &str, arguments: &[&str], paths: &[&Path]| {
-            let mut command = Command::new(program);
-            command.args(arguments).args(paths);
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        };
-        if runs("mkfs.xfs", &["-q", "-m", "reflink=1"], &[image])
-            && runs("mount", &["-o", "loop"], &[image, folder.path()])
-        {
-            return Some(SmallDisk(folder));
-        }
-        eprintln!("SKIP: a file system that shares blocks cannot be mounted here");
         None
     }
 

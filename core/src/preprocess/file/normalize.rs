@@ -273,7 +273,7 @@ pub struct ScaleFileOptions {
     pub dense_ok: bool,
 }
 
-/// Scales genes to unit variance; `var` gets `mean` and `std`.
+/// Scales genes to unit variance; `var` gets `mean` and `std` (`mean of <mask>`, `std of <mask>` with a mask).
 ///
 /// With `zero_center` nothing is zero any more, so the matrix is written dense, which `dense_ok` must
 /// allow; principal components need no scaled file.
