@@ -2447,9 +2447,10 @@ cyto_status cyto_pp_pca(const struct cyto_context *ctx,
                         struct cyto_error **err);
 
 /**
- * Scales genes to unit variance; `var` gets `mean` and `std`. Options: "zero_center" (true; a sparse matrix
- * becomes dense by it, which "dense_ok" must allow), "max_value", "mask_obs" (boolean column of `obs`), "layer",
- * "dense_ok" (false). Arrays "gene_mean", "gene_std" (f64). Report: "n_genes".
+ * Scales genes to unit variance; `var` gets `mean` and `std` (with a mask `mean of <mask_obs>` and so on).
+ * Options: "zero_center" (true; a sparse matrix becomes dense by it, which "dense_ok" must allow), "max_value",
+ * "mask_obs" (boolean column of `obs`), "layer", "dense_ok" (false). Arrays "gene_mean", "gene_std" (f64).
+ * Report: "n_genes".
  */
 CYTO_API
 cyto_status cyto_pp_scale(const struct cyto_context *ctx,

@@ -149,3 +149,41 @@ fn a_disk_that_fills_up_meanwhile_leaves_the_old_file() {
     }
     data::annotate(&context(), &path, &path, annotations()).expect("annotated");
 }
+
+/// 320 MB on which files can share blocks.
+fn disk_that_shares(image: &Path) -> Option<SmallDisk> {
+    let file = std::fs::File::create(image).expect("created");
+    file.set_len(320 << 20).expect("set");
+    let made = std::process::Command::new("mkfs.xfs")
+        .args(["-q", "-m", "reflink=1"])
+        .arg(image)
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: a file system that shares blocks cannot be made here");
+        return None;
+    }
+    SmallDisk::mounted(&["-o", "loop", &image.to_string_lossy()])
+}
+
+#[test]
+fn a_copy_that_shares_blocks_needs_no_space_for_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(disk) = disk_that_shares(&folder.path().join("image")) else {
+        return;
+    };
+    let (path, copy) = (disk.path().join("a.h5ad"), disk.path().join("b.h5ad"));
+    write(&path);
+    // Padding behind the end of an HDF5 file is no part of it.
+    let file = std::fs::OpenOptions::new().append(true).open(&path);
+    std::io::copy(
+        &mut std::io::Read::take(std::io::repeat(7), 140 << 20),
+        &mut file.expect("opened"),
+    )
+    .expect("padded");
+    let before = std::fs::read(&path).expect("read");
+    data::annotate(&context(), &path, &copy, annotations()).expect("annotated");
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+    let file = data::open(&copy, &OpenOptions::default()).expect("opened");
+    assert!(file.obs.column("column3").is_some());
+    assert!(leftovers(disk.path()).is_empty());
+}

@@ -350,6 +350,155 @@ fn a_subset_cuts_every_member_and_drops_empty_categories() {
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 }
 
+#[test]
+fn unused_categories_go_from_both_tables_whichever_axis_is_cut() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    simulate(&at("plain.h5ad"), 60, 30, Compression::None);
+    let ctx = context(2, 0);
+    let sparse = |n: usize| {
+        Column::Categorical(Categorical {
+            codes: (0..n as i32)
+                .map(|i| if i == 4 { -1 } else { 1 + i % 2 * 2 })
+                .collect(),
+            categories: ["p", "q", "r", "s"].map(String::from).to_vec(),
+            ordered: true,
+        })
+    };
+    let mut more = Annotations::default();
+    more.obs("site", sparse(60)).var("kind", sparse(30));
+    let colours = ["#p", "#q", "#r", "#s"].map(String::from).to_vec();
+    more.uns("site_colors", Value::Texts(colours));
+    data::annotate(&ctx, &at("plain.h5ad"), &at("in.h5ad"), more).expect("annotated");
+    let cells: Vec<bool> = (0..60).map(|i| i != 0).collect();
+    let genes: Vec<bool> = (0..30).map(|i| i != 0).collect();
+    for (cells, genes) in [(Some(&cells[..]), None), (None, Some(&genes[..]))] {
+        let cut = Output::to(at("cut.h5ad"));
+        subset_file(&ctx, &at("in.h5ad"), &cut, cells, genes).expect("cut");
+        let file = H5adFile::open(&cut.target).expect("opened");
+        for (table, name, is_cut) in [("obs", "site", cells), ("var", "kind", genes)] {
+            let Ok(Column::Categorical(column)) = file.column(table, name) else {
+                panic!("categories");
+            };
+            assert_eq!(column.categories, ["q", "s"], "{table}");
+            assert!(column.ordered);
+            let first = usize::from(is_cut.is_some());
+            assert_eq!(
+                column.codes[..5 - first],
+                [0, 1, 0, 1, -1][first..],
+                "{table}"
+            );
+        }
+        assert_eq!(
+            file.column("obs", "batch").map(|c| c.len()).ok(),
+            Some(60 - usize::from(cells.is_some()))
+        );
+        let uns = data::open(&cut.target, &OpenOptions::default())
+            .expect("opened")
+            .info
+            .members;
+        assert!(uns.contains(&"uns/site_colors".to_owned()), "{uns:?}");
+    }
+}
+
+#[test]
+fn columns_are_named_and_typed_as_the_references() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    simulate(&at("in.h5ad"), 90, 30, Compression::None);
+    convert(&at("in.h5ad"), MatrixLayout::Csc, &at("csc.h5ad"));
+    let ctx = context(2, 0);
+    let mut metrics = QcFileOptions::default();
+    metrics.qc.percent_top = Vec::new();
+    for (name, cells_are_narrow) in [("in.h5ad", true), ("csc.h5ad", false)] {
+        let qc = qc_file(&ctx, &at(name), None, &metrics).expect("metrics");
+        let is_narrow = |column: &Column| matches!(column, Column::I32(_));
+        assert_eq!(qc.obs[0].0, "n_genes_by_counts");
+        assert_eq!(is_narrow(&qc.obs[0].1), cells_are_narrow);
+        assert_eq!(qc.var[0].0, "n_cells_by_counts");
+        assert_eq!(is_narrow(&qc.var[0].1), !cells_are_narrow);
+    }
+    let mut scale = ScaleFileOptions::default();
+    scale.mask_obs = Some("good".to_owned());
+    scale.dense_ok = true;
+    let out = Output::to(at("scaled.h5ad"));
+    scale_file(&ctx, &at("in.h5ad"), &out, &scale).expect("scaled");
+    let columns = H5adFile::open(&out.target).expect("opened").columns("var");
+    assert_eq!(columns, ["mt", "mean of good", "std of good"]);
+    let mut variable = HvgFileOptions::default();
+    variable.hvg.flavor = HvgFlavor::SeuratV3;
+    variable.hvg.cutoffs.n_top_genes = Some(5);
+    let hvg = hvg_file(&ctx, &at("in.h5ad"), None, &variable).expect("ranked");
+    let columns = hvg.columns();
+    assert_eq!(columns[1].0, "highly_variable_rank");
+    assert!(matches!(columns[1].1, Column::F32(_)));
+}
+
+/// Where `what` stands in a file.
+fn places(bytes: &[u8], what: &[u8]) -> Vec<usize> {
+    let windows = bytes.windows(what.len()).enumerate();
+    windows
+        .filter(|(_, w)| *w == what)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[test]
+fn damaged_text_is_an_error_before_the_library_copies_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    simulate(&at("in.h5ad"), 600, 20, Compression::Gzip);
+    let mut bytes = std::fs::read(at("in.h5ad")).expect("read");
+    let text = places(&bytes, b"n300")[0];
+    let heaps = places(&bytes[..text], b"GCOL");
+    bytes[*heaps.last().expect("a heap")] = b'X';
+    std::fs::write(at("in.h5ad"), &bytes).expect("written");
+    let (ctx, out) = (context(2, 0), Output::to(at("out.h5ad")));
+    let options = Log1pFileOptions::default();
+    let error = log1p_file(&ctx, &at("in.h5ad"), &out, &options).expect_err("damaged");
+    let words = [
+        "in.h5ad: obs/",
+        "its text cannot be found; the file is damaged",
+    ];
+    for words in words {
+        assert!(error.message().contains(words), "{error}");
+    }
+    assert_eq!(error.kind(), ErrorKind::UnsupportedFormat);
+    let names = std::fs::read_dir(folder.path()).expect("listed");
+    assert_eq!(names.count(), 1, "nothing is left");
+}
+
+#[test]
+fn a_column_that_is_only_listed_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    simulate(&at("in.h5ad"), 50, 20, Compression::None);
+    let mut bytes = std::fs::read(at("in.h5ad")).expect("read");
+    for place in places(&bytes, b"depth\0") {
+        // In the list of columns the length stands before the name, in the folder it does not.
+        if bytes[place - 8..place] != 5_u64.to_le_bytes() {
+            bytes[place..place + 5].copy_from_slice(b"depzh");
+        }
+    }
+    std::fs::write(at("in.h5ad"), &bytes).expect("written");
+    let ctx = context(2, 0);
+    let report = validate(&ctx, &at("in.h5ad")).expect("looked at");
+    let faults: Vec<_> = report
+        .faults
+        .iter()
+        .map(|f| (f.member.as_str(), f.reason))
+        .collect();
+    assert_eq!(faults, [("obs", "missing_key")]);
+    assert!(report.faults[0].message.contains("obs/depth is absent"));
+    let out = Output::to(at("out.h5ad"));
+    let error = subset_file(&ctx, &at("in.h5ad"), &out, Some(&[true; 50]), None);
+    let error = error.expect_err("a column is absent");
+    assert!(
+        error.message().contains("in.h5ad: obs/depth is absent"),
+        "{error}"
+    );
+}
+
 /// Good files of the golden folder and the number of entries that repeat in them.
 fn formats() -> Option<Vec<(PathBuf, u64)>> {
     let folder = shared("golden/ooc/formats")?;

@@ -187,9 +187,10 @@ pub extern "C" fn cyto_pp_pca(
     run(steps::pca, ctx, [input, output, options], out, err)
 }
 
-/// Scales genes to unit variance; `var` gets `mean` and `std`. Options: "zero_center" (true; a sparse matrix
-/// becomes dense by it, which "dense_ok" must allow), "max_value", "mask_obs" (boolean column of `obs`), "layer",
-/// "dense_ok" (false). Arrays "gene_mean", "gene_std" (f64). Report: "n_genes".
+/// Scales genes to unit variance; `var` gets `mean` and `std` (with a mask `mean of <mask_obs>` and so on).
+/// Options: "zero_center" (true; a sparse matrix becomes dense by it, which "dense_ok" must allow), "max_value",
+/// "mask_obs" (boolean column of `obs`), "layer", "dense_ok" (false). Arrays "gene_mean", "gene_std" (f64).
+/// Report: "n_genes".
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_pp_scale(
     ctx: Option<&cyto_context>,

@@ -62,6 +62,11 @@ impl AtomicFile {
         Ok(AtomicFile { target, temporary })
     }
 
+    /// The name it will take.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Where the bytes are until the commit; for libraries that write by name.
     pub fn temporary_path(&self) -> &Path {
         self.temporary.path()
@@ -77,6 +82,19 @@ impl AtomicFile {
         self.temporary
             .write_all(bytes)
             .map_err(|e| Error::io(&self.target, "writing", e))
+    }
+
+    /// Makes the file, still empty, share the blocks of `source` (copy on write) where the file system
+    /// can: no bytes are read, and none are taken until one of the two changes. Whether it did.
+    pub fn share(&self, source: &File) -> bool {
+        #[cfg(target_os = "linux")]
+        let is_shared = rustix::fs::ioctl_ficlone(self.temporary.as_file(), source).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        let is_shared = {
+            let _ = source;
+            false
+        };
+        is_shared
     }
 
     /// Takes the space for `bytes` now, where the file system can, so that it does not run out halfway.
@@ -333,6 +351,26 @@ mod tests {
         assert_eq!(names(folder.path()), expected);
         let error = cleanup(&folder.path().join("none")).expect_err("missing");
         assert_eq!(error.kind(), crate::error::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_shared_file_is_the_whole_source_and_a_refusal_writes_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::write(&from, vec![7; 10_000]).expect("written");
+        let source = File::open(&from).expect("opened");
+        let mut file = AtomicFile::create(&to).expect("created");
+        let whole = match file.share(&source) {
+            true => vec![7; 10_000],
+            false => Vec::new(),
+        };
+        let bytes = std::fs::read(file.temporary_path()).expect("read");
+        assert_eq!(bytes, whole);
+        // The source does not follow what is written to the other.
+        file.write_all(b"new").expect("written");
+        file.commit().expect("committed");
+        assert_eq!(std::fs::read(&to).expect("read")[..3], *b"new");
+        assert_eq!(std::fs::read(&from).expect("read"), vec![7; 10_000]);
     }
 
     #[test]

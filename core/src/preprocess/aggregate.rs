@@ -125,13 +125,28 @@ impl CellGroups {
             groups.names.push(labels.join("_"));
         }
         for (number, column) in columns.iter().enumerate() {
-            groups.keys.push(Categorical {
-                codes: found.keys().map(|codes| codes[number]).collect(),
-                categories: column.categories.clone(),
-                ordered: column.ordered,
-            });
+            groups.keys.push(used_only(
+                column,
+                found.keys().map(|codes| codes[number]).collect(),
+            ));
         }
         Ok(groups)
+    }
+}
+
+/// `codes` of a column, with the categories that they use.
+fn used_only(column: &Categorical, codes: Vec<i32>) -> Categorical {
+    let mut used = codes.clone();
+    used.sort_unstable();
+    used.dedup();
+    let number = |code| used.binary_search(&code).map_or(-1, |at| at as i32);
+    Categorical {
+        codes: codes.into_iter().map(number).collect(),
+        categories: used
+            .iter()
+            .map(|&code| column.categories[code as usize].clone())
+            .collect(),
+        ordered: column.ordered,
     }
 }
 
@@ -408,12 +423,12 @@ mod tests {
     #[test]
     fn combinations_come_in_the_order_of_the_categories() {
         let a = labels(vec![1, 0, 1, -1, 1], &["x", "y"]);
-        let b = labels(vec![0, 1, 0, 0, 2], &["p", "q", "r"]);
+        let b = labels(vec![0, 1, 0, 0, 3], &["p", "q", "unused", "r"]);
         let groups = CellGroups::by(&[a, b]).expect("groups");
         assert_eq!(groups.names, ["x_q", "y_p", "y_r"]);
         assert_eq!(groups.codes, [1, 0, 1, -1, 2]);
         assert_eq!((groups.sizes, groups.n_missing), (vec![1, 2, 1], 1));
-        assert_eq!(groups.keys[1].codes, [1, 0, 2]);
+        assert_eq!(groups.keys[1], labels(vec![1, 0, 2], &["p", "q", "r"]));
     }
 
     #[test]

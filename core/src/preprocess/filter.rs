@@ -50,6 +50,7 @@ impl CellFilter {
         max_counts: Option<f64>,
         max_genes: Option<f64>,
     ) -> Result<Self> {
+        check_thresholds([min_counts, min_genes, max_counts, max_genes])?;
         let given: Vec<CellFilter> = [
             min_counts.map(CellFilter::MinCounts),
             min_genes.map(CellFilter::MinGenes),
@@ -89,6 +90,7 @@ impl GeneFilter {
         max_counts: Option<f64>,
         max_cells: Option<f64>,
     ) -> Result<Self> {
+        check_thresholds([min_counts, min_cells, max_counts, max_cells])?;
         let given: Vec<GeneFilter> = [
             min_counts.map(GeneFilter::MinCounts),
             min_cells.map(GeneFilter::MinCells),
@@ -204,7 +206,18 @@ fn totals(kind: NumberKind, values: impl Iterator<Item = f64>) -> Column {
     match kind {
         NumberKind::F16 | NumberKind::F32 => Column::F32(values.map(|v| v as f32).collect()),
         NumberKind::F64 => Column::F64(values.collect()),
+        NumberKind::U8 | NumberKind::U16 | NumberKind::U32 | NumberKind::U64 => {
+            Column::U64(values.map(|v| v as u64).collect())
+        }
         _ => Column::I64(values.map(|v| v as i64).collect()),
+    }
+}
+
+/// A threshold that is no number would keep nothing.
+fn check_thresholds(thresholds: [Option<f64>; 4]) -> Result<()> {
+    match thresholds.iter().flatten().any(|t| t.is_nan()) {
+        true => Err(Error::argument("thresholds", "NaN is not a number")),
+        false => Ok(()),
     }
 }
 
@@ -229,8 +242,18 @@ mod tests {
     fn exactly_one_threshold_is_needed() {
         assert!(CellFilter::one_of(None, None, None, None).is_err());
         assert!(CellFilter::one_of(Some(1.0), Some(1.0), None, None).is_err());
+        assert!(CellFilter::one_of(Some(f64::NAN), None, None, None).is_err());
+        assert!(GeneFilter::one_of(None, None, None, Some(f64::NAN)).is_err());
         let filter = GeneFilter::one_of(None, None, None, Some(2.0)).expect("one");
         assert_eq!(filter, GeneFilter::MaxCells(2.0));
+    }
+
+    #[test]
+    fn sums_of_unsigned_numbers_are_unsigned() {
+        let sums = totals(NumberKind::U16, [3.0, 70_000.0].into_iter());
+        assert_eq!(sums, Column::U64(vec![3, 70_000]));
+        let sums = totals(NumberKind::I8, [-3.0].into_iter());
+        assert_eq!(sums, Column::I64(vec![-3]));
     }
 
     #[test]

@@ -222,10 +222,12 @@ pub(crate) fn columns(
     options: &QcOptions,
 ) -> QcMetrics {
     let sum_type = SumType::of(source.kind(), options.wide);
-    let narrow = source.layout() == MatrixLayout::Csr && !options.wide;
+    // Numbers of entries along the compressed axis are narrow.
+    let narrow = |layout| source.layout() == layout && !options.wide;
+    let is_csr = narrow(MatrixLayout::Csr);
     QcMetrics {
-        obs: obs_columns(sums, groups, tops, options, (sum_type, narrow)),
-        var: var_columns(sums, options, sum_type),
+        obs: obs_columns(sums, groups, tops, options, (sum_type, is_csr)),
+        var: var_columns(sums, options, (sum_type, narrow(MatrixLayout::Csc))),
         seen: sums.seen,
     }
 }
@@ -242,11 +244,8 @@ fn obs_columns(
     let of_cells =
         |f: &dyn Fn(&CellSums) -> f64| -> Vec<f64> { sums.cells.iter().map(f).collect() };
     let n_genes = of_cells(&|cell| f64::from(cell.n_genes));
-    let counts = match narrow {
-        true => Column::I32(n_genes.iter().map(|&n| n as i32).collect()),
-        false => Column::I64(n_genes.iter().map(|&n| n as i64).collect()),
-    };
-    columns.push((format!("n_{v}_by_{e}"), counts));
+    let counts = sums.cells.iter().map(|cell| i64::from(cell.n_genes));
+    columns.push((format!("n_{v}_by_{e}"), integers(counts, narrow)));
     if options.log1p {
         columns.push((format!("log1p_n_{v}_by_{e}"), SumType::F64.log1p(&n_genes)));
     }
@@ -272,12 +271,23 @@ fn obs_columns(
     columns
 }
 
-fn var_columns(sums: &CountSums, options: &QcOptions, sum_type: SumType) -> Vec<(String, Column)> {
+fn integers(values: impl Iterator<Item = i64>, narrow: bool) -> Column {
+    match narrow {
+        true => Column::I32(values.map(|n| n as i32).collect()),
+        false => Column::I64(values.collect()),
+    }
+}
+
+fn var_columns(
+    sums: &CountSums,
+    options: &QcOptions,
+    (sum_type, narrow): (SumType, bool),
+) -> Vec<(String, Column)> {
     let e = &options.expr_type;
     let n = sums.cells.len() as f64;
     let mut columns = Vec::new();
-    let n_cells = sums.genes.n_cells.iter().map(|&n| n as i64).collect();
-    columns.push((format!("n_cells_by_{e}"), Column::I64(n_cells)));
+    let n_cells = sums.genes.n_cells.iter().map(|&n| n as i64);
+    columns.push((format!("n_cells_by_{e}"), integers(n_cells, narrow)));
     let mean: Vec<f64> = sums.genes.total.iter().map(|t| t / n).collect();
     if options.log1p {
         let log = SumType::F64.log1p(&mean);

@@ -68,15 +68,20 @@ pub fn leftovers(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A small file system in memory, unmounted when dropped.
+/// A small file system in memory or in a file, unmounted when dropped.
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None`, said aloud, where nothing can be mounted.
+    /// In memory; `None`, said aloud, where nothing can be mounted.
     pub fn mount(size: &str) -> Option<Self> {
+        Self::mounted(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+    }
+
+    /// What these arguments of `mount` mean.
+    pub fn mounted(arguments: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("folder");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .args(arguments)
             .arg(folder.path())
             .stderr(Stdio::null())
             .status();

@@ -257,16 +257,31 @@ pub struct GeneArgs {
     #[arg(long, value_name = "N")]
     pub n_top_genes: Option<usize>,
     /// Normalised dispersion above this
-    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.5,
+        allow_hyphen_values = true
+    )]
     pub min_disp: f64,
     /// Normalised dispersion below this
-    #[arg(long, value_name = "X", default_value_t = f64::INFINITY)]
+    #[arg(long, value_name = "X", default_value_t = f64::INFINITY, allow_hyphen_values = true)]
     pub max_disp: f64,
     /// Mean above this
-    #[arg(long, value_name = "X", default_value_t = 0.0125)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0125,
+        allow_hyphen_values = true
+    )]
     pub min_mean: f64,
     /// Mean below this
-    #[arg(long, value_name = "X", default_value_t = 3.0)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 3.0,
+        allow_hyphen_values = true
+    )]
     pub max_mean: f64,
     /// Share of genes of each local fit (seurat_v3)
     #[arg(long, value_name = "X", default_value_t = 0.3)]

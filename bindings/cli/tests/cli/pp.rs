@@ -40,6 +40,15 @@ fn a_file_goes_through_all_steps_with_one_command_or_many() {
     step(&["log1p", "--in-place"]);
     let hvg = step(&["hvg", "--in-place", "--n-top-genes", "40"]);
     assert_eq!(hvg["n_highly_variable"], 40);
+    let n_within = |cutoffs: &[&str]| {
+        let hvg = step(&[&["hvg"], cutoffs].concat());
+        hvg["n_highly_variable"].as_u64().expect("a number")
+    };
+    let (few, more) = (
+        n_within(&[]),
+        n_within(&["--min-disp", "-9", "--min-mean", "-1"]),
+    );
+    assert!(few < more, "cutoffs may be negative: {few}, {more}");
     let pca = step(&["pca", "--in-place", "--n-comps", "5"]);
     assert_eq!(pca["variance"].as_array().map(Vec::len), Some(5));
     step(&["neighbors", "--in-place", "--n-neighbors", "6"]);

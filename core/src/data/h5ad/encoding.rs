@@ -103,6 +103,8 @@ impl TableReader<'_> {
             return self.read_dataset(parent, &dataset, path);
         }
         let Ok(group) = parent.group(name) else {
+            self.warnings
+                .push(format!("{path}: absent, or HDF5 cannot open it"));
             return Ok(None);
         };
         let encoding = attribute_string(&group, "encoding-type").unwrap_or_default();
@@ -148,6 +150,7 @@ impl TableReader<'_> {
 
     fn read_categorical(&mut self, group: &Group, path: &str) -> Result<Option<Column>> {
         let codes = self.child(group, "codes", path)?;
+        self.child(group, "categories", path)?;
         let codes =
             NumberArray::open(self.path, codes, &format!("{path}/codes"))?.read_integers()?;
         let categories = self.read_column(group, "categories", &format!("{path}/categories"))?;

@@ -20,12 +20,17 @@ use crate::error::{Error, Result};
 /// Bytes that a text of variable length takes in a dataset: length, address, index.
 pub(super) const REFERENCE_BYTES: usize = 16;
 
+/// Elements of a contiguous dataset that are read at a time.
+const STRETCH: usize = 1 << 16;
+
 /// The elements of a one-dimensional dataset as bytes.
 pub(super) struct Elements {
     path: PathBuf,
     name: String,
     file: Arc<File>,
     size: usize,
+    /// Row of the first.
+    start: usize,
     bytes: Vec<u8>,
 }
 
@@ -38,46 +43,93 @@ impl Elements {
         name: &str,
         size: usize,
     ) -> Result<Option<Self>> {
+        let mut whole: Option<Self> = None;
+        Self::each_stretch(path, dataset, name, size, &mut |stretch| {
+            match &mut whole {
+                None => {
+                    let mut first = stretch;
+                    let rest = dataset.size().saturating_mul(size) - first.bytes.len();
+                    reserve_more(&mut first.bytes, rest, path, name)?;
+                    whole = Some(first);
+                }
+                Some(whole) => whole.bytes.extend_from_slice(&stretch.bytes),
+            }
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    /// Looks at every text, holding one stretch at a time. False when only the library can read them.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts).
+    pub(super) fn check_texts(path: &Path, dataset: &Dataset, name: &str) -> Result<bool> {
+        let mut has_some = false;
+        Self::each_stretch(path, dataset, name, REFERENCE_BYTES, &mut |stretch| {
+            has_some = true;
+            stretch.each_text(0, |_| ())
+        })?;
+        Ok(has_some)
+    }
+
+    /// Hands over the elements in order: a chunk at a time, or a stretch. Nothing is handed over when
+    /// only the library can read them.
+    fn each_stretch(
+        path: &Path,
+        dataset: &Dataset,
+        name: &str,
+        size: usize,
+        each: &mut dyn FnMut(Self) -> Result<()>,
+    ) -> Result<()> {
         if super::file::check(path)?.is_unusual() || dataset.ndim() != 1 {
-            return Ok(None);
+            return Ok(());
         }
         let file = Arc::new(File::open(path).map_err(|e| Error::io(path, "opening", e))?);
         let shape = dataset.shape();
         let Some(n_bytes) = shape[0].checked_mul(size) else {
-            return Ok(None);
+            return Ok(());
         };
-        let bytes = if n_bytes == 0 {
-            Vec::new()
-        } else if let Some(chunk) = dataset.chunk() {
-            let Some(chunks) = Chunks::list(dataset, &file, &shape, &chunk, size) else {
-                return Ok(None);
-            };
-            read_chunks(path, name, chunks, [shape[0], chunk[0], size])?
-        } else {
-            let end = file.metadata().map_or(0, |m| m.len());
-            let external = dataset.dcpl().and_then(|d| d.get_external());
-            let (Some(address), Ok(true)) = (dataset.offset(), external.map(|e| e.is_empty()))
-            else {
-                return Ok(None);
-            };
-            if address.saturating_add(n_bytes as u64) > end {
-                return Err(Error::format(
-                    path,
-                    format!("{name}: lies behind the end of the file"),
-                ));
-            }
-            let mut bytes = vec![0; n_bytes];
-            file.read_exact_at(&mut bytes, address)
-                .map_err(|e| Error::io(path, &format!("reading {name}"), e))?;
-            bytes
-        };
-        Ok(Some(Elements {
+        let elements = |start: usize, bytes: Vec<u8>| Elements {
             path: path.to_path_buf(),
             name: name.to_owned(),
-            file,
+            file: file.clone(),
             size,
+            start,
             bytes,
-        }))
+        };
+        if n_bytes == 0 {
+            return each(elements(0, Vec::new()));
+        }
+        if let Some(chunk) = dataset.chunk() {
+            return match Chunks::list(dataset, &file, &shape, &chunk, size) {
+                Some(chunks) => {
+                    let sizes = [shape[0], chunk[0], size];
+                    each_chunk(path, name, chunks, sizes, |start, bytes| {
+                        each(elements(start, bytes))
+                    })
+                }
+                None => Ok(()),
+            };
+        }
+        let end = file.metadata().map_or(0, |m| m.len());
+        let external = dataset.dcpl().and_then(|d| d.get_external());
+        let (Some(address), Ok(true)) = (dataset.offset(), external.map(|e| e.is_empty())) else {
+            return Ok(());
+        };
+        if address.saturating_add(n_bytes as u64) > end {
+            return Err(Error::format(
+                path,
+                format!("{name}: lies behind the end of the file"),
+            ));
+        }
+        for start in (0..shape[0]).step_by(STRETCH) {
+            let n = STRETCH.min(shape[0] - start);
+            let mut bytes = vec![0; n * size];
+            file.read_exact_at(&mut bytes, address + (start * size) as u64)
+                .map_err(|e| Error::io(path, &format!("reading {name}"), e))?;
+            each(elements(start, bytes))?;
+        }
+        Ok(())
     }
 
     /// The elements in order.
@@ -90,8 +142,15 @@ impl Elements {
     /// # Errors
     /// `UnsupportedFormat` naming the first element whose text cannot be found.
     pub(super) fn texts(&self, offset: usize) -> Result<Vec<String>> {
-        let mut collection = Collection::default();
         let mut texts = reserve(self.bytes.len() / self.size, &self.path, &self.name)?;
+        self.each_text(offset, |text| {
+            texts.push(String::from_utf8_lossy(text).into_owned());
+        })?;
+        Ok(texts)
+    }
+
+    fn each_text(&self, offset: usize, mut each: impl FnMut(&[u8])) -> Result<()> {
+        let mut collection = Collection::default();
         for (row, element) in self.iter().enumerate() {
             let [length, low, high, index] = [0, 4, 8, 12].map(|i| {
                 let bytes = &element[offset + i..];
@@ -99,15 +158,16 @@ impl Elements {
             });
             let address = u64::from(low) | u64::from(high) << 32;
             if length == 0 || address == 0 {
-                texts.push(String::new());
+                each(&[]);
                 continue;
             }
             let damaged = || {
                 Error::format(
                     &self.path,
                     format!(
-                        "{}[{row}]: its text cannot be found; the file is damaged",
-                        self.name
+                        "{}[{}]: its text cannot be found; the file is damaged",
+                        self.name,
+                        self.start + row
                     ),
                 )
             };
@@ -118,23 +178,31 @@ impl Elements {
             let text = object.get(..length as usize).ok_or_else(damaged)?;
             // The library ends text at the first zero.
             let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
-            texts.push(String::from_utf8_lossy(&text[..end]).into_owned());
+            each(&text[..end]);
         }
-        Ok(texts)
+        Ok(())
     }
 }
 
-fn read_chunks(
+/// Room for `n` more bytes.
+fn reserve_more(bytes: &mut Vec<u8>, n: usize, path: &Path, name: &str) -> Result<()> {
+    let mut roomy: Vec<u8> = reserve(bytes.len() + n, path, name)?;
+    roomy.append(bytes);
+    *bytes = roomy;
+    Ok(())
+}
+
+fn each_chunk(
     path: &Path,
     name: &str,
     mut chunks: Chunks,
     [n, chunk, size]: [usize; 3],
-) -> Result<Vec<u8>> {
+    mut each: impl FnMut(usize, Vec<u8>) -> Result<()>,
+) -> Result<()> {
     chunks.fill = vec![0; size];
-    let mut bytes: Vec<u8> = reserve(n * size, path, name)?;
     let mut scratch = Scratch::new();
     for cell in 0..n.div_ceil(chunk.max(1)) {
-        let piece = chunks.decode(&mut scratch, cell).map_err(|e| match e {
+        let mut piece = chunks.decode(&mut scratch, cell).map_err(|e| match e {
             ChunkError::Io(e) => Error::io(path, &format!("reading {name}"), e),
             ChunkError::Fault(Fault::Corrupt(what) | Fault::Missing(what)) => Error::format(
                 path,
@@ -144,10 +212,10 @@ fn read_chunks(
                 ),
             ),
         })?;
-        let rest = n * size - bytes.len();
-        bytes.extend_from_slice(&piece[..piece.len().min(rest)]);
+        piece.truncate((n - cell * chunk) * size);
+        each(cell * chunk, piece)?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// A collection of the global heap.

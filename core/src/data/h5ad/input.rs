@@ -103,6 +103,21 @@ impl H5adFile {
         }
     }
 
+    /// An error for every column that `column-order` names and the table lacks.
+    pub(crate) fn absent_columns(&self, table: &str) -> Vec<Error> {
+        let Ok(group) = self.file.group(table) else {
+            return Vec::new();
+        };
+        let mut names = attribute_strings(&group, "column-order");
+        names.retain(|name| !exists(&group, name));
+        let key = |name: &String| format!("{table}/{name}");
+        let why = "column-order of the table has it";
+        let errors = names
+            .iter()
+            .map(|name| missing_key(&self.path, &key(name), why));
+        errors.collect()
+    }
+
     /// A whole table.
     ///
     /// # Errors

@@ -84,11 +84,7 @@ fn choose_matrix(
         if exists(root, &key) {
             return Ok((key, "var".to_owned()));
         }
-        let why = match nearest_name(layer, layers.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean {near:?}? layers: {}", name_some(layers, 20)),
-            None => "the file has no layers".to_owned(),
-        };
-        return Err(missing_key(path, &key, &why));
+        return Err(absent_matrix(path, &key, layers));
     }
     if options.use_raw {
         return match (raw_key(root, "X"), raw_key(root, "var")) {
@@ -99,12 +95,20 @@ fn choose_matrix(
     if root.link_exists("X") {
         return Ok(("X".to_owned(), "var".to_owned()));
     }
-    let why = if layers.is_empty() {
-        "a matrix is required".to_owned()
-    } else {
-        format!("choose one of the layers: {}", name_some(layers, 20))
+    Err(absent_matrix(path, "X", layers))
+}
+
+/// The error for a matrix that must be there, with those that are.
+pub(super) fn absent_matrix(path: &Path, key: &str, layers: &[String]) -> Error {
+    let why = match key.strip_prefix("layers/") {
+        None if layers.is_empty() => "a matrix is required".to_owned(),
+        None => format!("choose one of the layers: {}", name_some(layers, 20)),
+        Some(layer) => match nearest_name(layer, layers.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near:?}? layers: {}", name_some(layers, 20)),
+            None => "the file has no layers".to_owned(),
+        },
     };
-    Err(missing_key(path, "X", &why))
+    missing_key(path, key, &why)
 }
 
 fn open_matrix(
@@ -221,8 +225,9 @@ pub(super) fn sparse_member(
 ) -> Result<(H5Dataset, String)> {
     let full = format!("{name}/{key}");
     if !group.link_exists(key) {
-        let why = "a sparse matrix has data, indices, indptr";
-        return Err(missing_key(path, &full, why));
+        let present = name_some(&group.member_names().unwrap_or_default(), 20);
+        let why = format!("a sparse matrix has data, indices, indptr; present: {present}");
+        return Err(missing_key(path, &full, &why));
     }
     match group.dataset(key) {
         Ok(dataset) => Ok((dataset, full)),

@@ -28,6 +28,26 @@ pub(crate) fn read_text(path: &Path, dataset: &Dataset, name: &str) -> Result<Op
     read_strings(dataset).map_err(|e| Error::format(path, format!("{name}: {e}")).with_source(e))
 }
 
+/// Looks at text of variable length in one dimension, a stretch at a time; nothing to do for anything else.
+///
+/// # Errors
+/// `UnsupportedFormat` when the dataset is damaged.
+pub(crate) fn check_text(path: &Path, dataset: &Dataset, name: &str) -> Result<()> {
+    let descriptor = dataset.dtype().and_then(|t| t.to_descriptor());
+    let is_text = matches!(
+        descriptor,
+        Ok(TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii)
+    );
+    if !is_text || dataset.ndim() != 1 || Elements::check_texts(path, dataset, name)? {
+        return Ok(());
+    }
+    // A reading that fails is an error, unlike a copying that does.
+    match read_strings(dataset) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Error::format(path, format!("{name}: {e}")).with_source(e)),
+    }
+}
+
 /// All elements as text, through the library; `None` when they are no strings.
 fn read_strings(container: &Container) -> hdf5::Result<Option<Vec<String>>> {
     let descriptor = match container.dtype()?.to_descriptor() {

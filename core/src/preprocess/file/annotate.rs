@@ -320,7 +320,8 @@ pub fn pca_file(
         let mut annotations = Annotations::default();
         let kind = rows.kind();
         let is_single = options.match_dtype && kind != crate::data::NumberKind::F64;
-        let names = PcaNames::new(options.key_added.as_deref(), column, is_single);
+        let mut names = PcaNames::new(options.key_added.as_deref(), column, is_single);
+        names.layer = options.layer.clone();
         add_pca(ctx, &mut annotations, &axes, source, &names);
         write_annotated(ctx, &file, output, annotations)?;
     }
@@ -333,6 +334,7 @@ pub(super) struct PcaNames {
     varm: String,
     uns: String,
     mask: Option<String>,
+    layer: Option<String>,
     is_single: bool,
 }
 
@@ -344,6 +346,7 @@ impl PcaNames {
             varm: name("PCs"),
             uns: name("pca"),
             mask,
+            layer: None,
             is_single,
         }
     }
@@ -372,10 +375,15 @@ pub(super) fn add_pca<'a>(
         false => Numbers::F64(values),
     };
     let loadings = axes.loadings(source.source.n_genes());
-    annotations.varm(&names.varm, k, Rows::Whole(numbers(loadings)));
+    // The reference spreads loadings of some genes over all of them in 64 bits.
+    let loadings = match names.mask {
+        Some(_) => Numbers::F64(loadings),
+        None => numbers(loadings),
+    };
+    annotations.varm(&names.varm, k, Rows::Whole(loadings));
     let mask = names.mask.as_ref();
     let is_default = mask.is_some_and(|name| name == "highly_variable");
-    let params = vec![
+    let mut params = vec![
         ("zero_center".to_owned(), Value::Bool(axes.zero_center)),
         ("use_highly_variable".to_owned(), Value::Bool(is_default)),
         (
@@ -383,6 +391,9 @@ pub(super) fn add_pca<'a>(
             mask.map_or(Value::Null, |name| Value::Text(name.clone())),
         ),
     ];
+    if let Some(layer) = &names.layer {
+        params.push(("layer".to_owned(), Value::Text(layer.clone())));
+    }
     annotations.uns(
         &names.uns,
         Value::Dict(vec![

@@ -76,6 +76,23 @@ impl Output {
         Rewriter::begin(ctx, source, &self.target, more, self.break_hardlinks)
     }
 
+    /// Begins a file that has everything of `source`, to which `new` will be added.
+    fn begin_whole<'a>(
+        &'a self,
+        ctx: &'a Context,
+        source: &'a H5adFile,
+        new: &Annotations<'_>,
+    ) -> Result<Rewriter<'a>> {
+        let target = &self.target;
+        let shared = Rewriter::begin_shared(ctx, source, target, new, self.break_hardlinks)?;
+        if let Some(shared) = shared {
+            return Ok(shared);
+        }
+        let rewriter = self.begin(ctx, source, 0)?;
+        rewriter.carry(Selection::default(), &[])?;
+        Ok(rewriter)
+    }
+
     /// Folder for temporary files.
     fn folder(&self) -> &Path {
         folder_of(&self.target)
@@ -153,8 +170,7 @@ fn write_annotated(
 ) -> Result<()> {
     let sizes = input.shape()?;
     annotations.check(sizes[0], sizes[1])?;
-    let rewriter = output.begin(ctx, input, 0)?;
-    rewriter.carry(Selection::default(), &[])?;
+    let rewriter = output.begin_whole(ctx, input, &annotations)?;
     rewriter.annotate(annotations, sizes)?;
     rewriter.commit()
 }

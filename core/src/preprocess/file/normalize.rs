@@ -273,7 +273,7 @@ pub struct ScaleFileOptions {
     pub dense_ok: bool,
 }
 
-/// Scales genes to unit variance; `var` gets `mean` and `std`.
+/// Scales genes to unit variance; `var` gets `mean` and `std` (`mean of <mask>`, `std of <mask>` with a mask).
 ///
 /// With `zero_center` nothing is zero any more, so the matrix is written dense, which `dense_ok` must
 /// allow; principal components need no scaled file.
@@ -344,8 +344,10 @@ pub fn scale_file(
         edit_matrix(place, &file, &name, plan, &edit, |()| Ok(()))?;
     }
     let mut annotations = Annotations::default();
-    annotations.var("mean", Column::F64(stats.mean.clone()));
-    annotations.var("std", Column::F64(stats.std.clone()));
+    let of_mask = options.mask_obs.as_ref();
+    let column = |what: &str| of_mask.map_or(what.to_owned(), |mask| format!("{what} of {mask}"));
+    annotations.var(column("mean"), Column::F64(stats.mean.clone()));
+    annotations.var(column("std"), Column::F64(stats.std.clone()));
     rewriter.annotate(annotations, file.shape()?)?;
     rewriter.commit()?;
     Ok(stats)

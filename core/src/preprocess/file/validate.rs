@@ -70,6 +70,8 @@ pub fn validate(ctx: &Context, path: &Path) -> Result<ValidateReport> {
             Ok(found) => warn_of_duplicates(table, &found.index, &mut report.warnings),
             Err(error) => report.faults.push(fault(table, &error)),
         }
+        let absent = file.absent_columns(table);
+        report.faults.extend(absent.iter().map(|e| fault(table, e)));
     }
     let mut matrices: Vec<String> = ["X", "raw/X"]
         .into_iter()

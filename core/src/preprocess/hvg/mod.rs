@@ -224,7 +224,8 @@ impl Hvg {
             Column::Bool(self.highly_variable.clone()),
         );
         if !self.ranks.is_empty() {
-            add("highly_variable_rank", f64s(&self.ranks));
+            let ranks = self.ranks.iter().map(|&rank| rank as f32).collect();
+            add("highly_variable_rank", Column::F32(ranks));
             add("means", f64s(&self.means));
             add("variances", f64s(&self.variances));
             add("variances_norm", f64s(&self.variances_norm));

@@ -8,7 +8,7 @@
 //! and `32 h^2` while the eigenvectors are computed (`h` selected genes).
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::dense::largest_eigen;
 
 use super::super::gene_batches::{TILE_GENES, batches, each_tile};
@@ -101,6 +101,13 @@ pub(super) fn fit(
             true => matrix[i * h + i],
             false => row[0] / n - mean[i] * mean[i],
         });
+    }
+    if let Some(i) = spreads.iter().position(|v: &f64| !v.is_finite()) {
+        return Err(Error::data(format!(
+            "pca: values of gene {} are not finite, or too large to be squared; logarithms of values \
+             of -1 and below are such",
+            genes[i]
+        )));
     }
     drop(products);
     let eigen = largest_eigen(&matrix, h, k)?;

@@ -15,6 +15,7 @@ pub(crate) use sparse::{SparseRows, SparseValues};
 
 use super::array::NumberArray;
 use super::encoding::{encoding_of, exists, missing_key};
+use super::reader::{absent_matrix, member_names};
 use super::strings::{attribute_shape, attribute_string};
 use crate::data::dataset::MatrixLayout;
 use crate::error::{Error, Result};
@@ -39,7 +40,8 @@ impl StoredMatrix {
     /// `UnsupportedFormat`, reasons `MissingKey`, `CorruptMatrix`, `MissingFilter`.
     pub(crate) fn open(path: &Path, root: &Group, name: &str) -> Result<Self> {
         if !exists(root, name) {
-            return Err(missing_key(path, name, "a matrix is required"));
+            let layers = member_names(root, "layers");
+            return Err(absent_matrix(path, name, &layers));
         }
         if let Ok(dataset) = root.dataset(name) {
             if dataset.ndim() != 2 {

@@ -1,8 +1,9 @@
 //! Annotated copies: the bytes of the file, then members added to the copy.
 //!
-//! The copy is made byte for byte, so members that are not touched keep their very chunks; the HDF5
-//! library then adds to the copy, which takes the target's name only when it is whole and on disk.
-//! Space of replaced members is not given back.
+//! The copy shares the source's blocks where the file system can (copy on write: XFS, Btrfs), and is made
+//! byte for byte elsewhere, so members that are not touched keep their very chunks; the HDF5 library then
+//! adds to the copy, which takes the target's name only when it is whole and on disk. Space of replaced
+//! members is not given back.
 
 use std::fs::File;
 use std::io::Read;
@@ -34,11 +35,8 @@ pub fn annotate(
 ) -> Result<()> {
     let sizes = check_source(source, &annotations)?;
     let mut out = AtomicFile::create(target)?;
-    let length = std::fs::metadata(source)
-        .map_err(|e| Error::io(source, "reading its length", e))?
-        .len();
-    out.check_space(length + new_bytes(&annotations, sizes) + OVERHEAD)?;
-    copy(ctx, source, target, &mut out, length)?;
+    let new_bytes = new_bytes(&annotations, sizes) + OVERHEAD;
+    copy(ctx, source, &mut out, new_bytes)?;
     let steps = n_steps(&annotations);
     let stage = ctx.stage("annotate_h5ad", steps as u64 + 2)?;
     let elements = Elements { path: target };
@@ -84,7 +82,7 @@ pub(crate) fn n_rows(path: &Path, root: &Group, name: &str) -> Result<usize> {
 }
 
 /// About how many bytes will be added.
-fn new_bytes(annotations: &Annotations<'_>, sizes: [usize; 2]) -> u64 {
+pub(super) fn new_bytes(annotations: &Annotations<'_>, sizes: [usize; 2]) -> u64 {
     let column = |column: &Column| match column {
         Column::F64(v) => v.len() * 8,
         Column::F32(v) => v.len() * 4,
@@ -115,20 +113,24 @@ fn new_bytes(annotations: &Annotations<'_>, sizes: [usize; 2]) -> u64 {
     bytes as u64
 }
 
-fn copy(
-    ctx: &Context,
-    source: &Path,
-    target: &Path,
-    out: &mut AtomicFile,
-    length: u64,
-) -> Result<()> {
-    let doing = format!("copying {} to a temporary file", source.display());
-    let stage = ctx.stage("copy_h5ad", length)?;
+/// Fills the new file with the source's bytes, with space left for `new_bytes` more.
+fn copy(ctx: &Context, source: &Path, out: &mut AtomicFile, new_bytes: u64) -> Result<()> {
     let mut from = File::open(source).map_err(|e| Error::io(source, "opening", e))?;
+    let length = from
+        .metadata()
+        .map_err(|e| Error::io(source, "reading its length", e))?
+        .len();
+    let stage = ctx.stage("copy_h5ad", length)?;
+    if out.share(&from) {
+        out.check_space(new_bytes)?;
+        return stage.finish();
+    }
+    out.check_space(length + new_bytes)?;
+    let doing = format!("copying {} to a temporary file", source.display());
     let mut done = 0;
     loop {
         let step = std::io::copy(&mut (&mut from).take(COPY_STEP), out.file_mut())
-            .map_err(|e| Error::io(target, &doing, e))?;
+            .map_err(|e| Error::io(out.target(), &doing, e))?;
         if step == 0 {
             break;
         }
@@ -138,7 +140,7 @@ fn copy(
     stage.finish()
 }
 
-fn open_copy(out: &AtomicFile, elements: Elements<'_>) -> Result<hdf5::File> {
+pub(super) fn open_copy(out: &AtomicFile, elements: Elements<'_>) -> Result<hdf5::File> {
     hdf5::File::with_options()
         .with_fapl(|access| access.file_locking(false))
         .open_rw(out.temporary_path())

@@ -6,14 +6,18 @@
 //!
 //! Memory: one column, or one stretch of a matrix.
 
+use std::path::Path;
+
 use hdf5::{Dataset, Group};
 
 use super::super::array::{NumberArray, number_kind};
 use super::super::chunk::unavailable_filter;
-use super::super::encoding::encoding_of;
+use super::super::encoding::{encoding_of, missing_key};
 use super::super::input::H5adFile;
 use super::super::reader::{is_group, member_names};
-use super::super::strings::{attribute_bool, attribute_string, attribute_strings, read_text};
+use super::super::strings::{
+    attribute_bool, attribute_string, attribute_strings, check_text, read_text,
+};
 use super::annotate::read_whole;
 use super::edit::{AsTheyAre, Axis, EditPlan, Place, edit_matrix};
 use super::element::Elements;
@@ -114,6 +118,10 @@ impl Copier<'_> {
         Ok(())
     }
 
+    fn absent(&self, key: &str, why: &str) -> Error {
+        missing_key(self.source.path(), key, why)
+    }
+
     fn unsupported(&self, what: &str, why: &str) -> Error {
         Error::new(
             ErrorKind::Unsupported,
@@ -129,24 +137,42 @@ impl Copier<'_> {
     /// Copies an object as it is.
     ///
     /// To copy strings the library decodes them, and where it lacks their filter it does not fail but
-    /// crash (seen with 1.10.8); such strings are read by ourselves and written again.
+    /// crash (seen with 1.10.8); such strings are read by ourselves and written again. It crashes over
+    /// damaged strings too, so all are looked at before.
     pub(crate) fn copy(&self, from: &Group, path: &str, to: &Group) -> Result<()> {
         let failed = |e| self.elements.failed(path, e);
         if !is_group(from, path) {
             let dataset = from.dataset(path).map_err(failed)?;
-            return match has_unreadable_strings(&dataset) {
-                false => dataset.copy_to(to, path).map_err(failed),
-                true => self.copy_strings(&dataset, path, to),
-            };
+            if has_unreadable_strings(&dataset) {
+                return self.copy_strings(&dataset, path, to);
+            }
+            check_text(self.source.path(), &dataset, path)?;
+            return dataset.copy_to(to, path).map_err(failed);
         }
         let group = from.group(path).map_err(failed)?;
         if !holds_unreadable_strings(&group) {
+            self.check_texts(&group, path)?;
             return group.copy_to(to, path).map_err(failed);
         }
         let copy = to.create_group(path).map_err(failed)?;
         self.attributes(&group, &copy, path)?;
         for member in group.member_names().unwrap_or_default() {
             self.copy(&group, &member, &copy)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at all strings of variable length in a group.
+    fn check_texts(&self, group: &Group, path: &str) -> Result<()> {
+        for name in group.member_names().unwrap_or_default() {
+            let inner = format!("{path}/{name}");
+            if is_group(group, &name) {
+                if let Ok(group) = group.group(&name) {
+                    self.check_texts(&group, &inner)?;
+                }
+            } else if let Ok(dataset) = group.dataset(&name) {
+                check_text(self.source.path(), &dataset, &inner)?;
+            }
         }
         Ok(())
     }
@@ -276,7 +302,12 @@ impl Copier<'_> {
             return self.old_frame(from, to, path, keep);
         };
         let Some(keep) = keep else {
-            return self.copy(from, path, to);
+            self.copy(from, path, to)?;
+            let is_cut = self.selection.cells.is_some() || self.selection.genes.is_some();
+            return match is_cut && !colours.is_empty() {
+                true => self.drop_unused(&group, to, path),
+                false => Ok(()),
+            };
         };
         let copy = self.elements.group(to, path, "dataframe", "0.2.0")?;
         let index = attribute_string(&group, "_index").unwrap_or_else(|| "_index".to_owned());
@@ -290,6 +321,38 @@ impl Copier<'_> {
             self.column(&group, &copy, name, &column_path, keep, !colours.is_empty())?;
         }
         Ok(())
+    }
+
+    /// Takes categories without members out of a copied table: anndata does so in both tables when
+    /// it cuts either axis.
+    fn drop_unused(&self, from: &Group, to: &Group, path: &str) -> Result<()> {
+        let copy = to.group(path).map_err(|e| self.elements.failed(path, e))?;
+        for name in attribute_strings(from, "column-order") {
+            let column = from.group(&name).ok();
+            let Some(column) = column.filter(|c| encoding_of(c) == "categorical") else {
+                continue;
+            };
+            let column_path = format!("{path}/{name}");
+            let [codes, categories] = self.categories(&column, &column_path)?;
+            let codes = NumberArray::open(self.source.path(), codes, &column_path)?;
+            let codes = codes.read_integers()?;
+            if used_codes(&codes, categories.size()).len() < categories.size() {
+                let all: Vec<usize> = (0..codes.len()).collect();
+                self.elements.remove(&copy, &name)?;
+                self.categorical(&column, &copy, &name, &column_path, &all, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Codes and categories of a column.
+    fn categories(&self, column: &Group, path: &str) -> Result<[Dataset; 2]> {
+        let dataset = |part: &str| {
+            column
+                .dataset(part)
+                .map_err(|_| self.absent(&format!("{path}/{part}"), "it is required"))
+        };
+        Ok([dataset("codes")?, dataset("categories")?])
     }
 
     /// A table of an old encoding, in the current one.
@@ -321,7 +384,7 @@ impl Copier<'_> {
         }
         let group = from
             .group(name)
-            .map_err(|e| self.elements.failed(path, e))?;
+            .map_err(|_| self.absent(path, "column-order has it"))?;
         match encoding_of(&group).as_str() {
             "categorical" => self.categorical(&group, to, name, path, keep, has_colours),
             encoding if encoding.starts_with("nullable-") => {
@@ -350,10 +413,7 @@ impl Copier<'_> {
         let file = self.source.path();
         let inside = |n: usize| keep.last().is_none_or(|&last| last < n);
         if !inside(dataset.size()) {
-            return Err(Error::format(
-                file,
-                format!("{path}: {} values are too few", dataset.size()),
-            ));
+            return Err(too_few(file, path, dataset.size()));
         }
         if let Some(values) = read_text(file, dataset, path)? {
             let kept: Vec<String> = keep.iter().map(|&i| values[i].clone()).collect();
@@ -404,23 +464,15 @@ impl Copier<'_> {
         keep: &[usize],
         has_colours: bool,
     ) -> Result<()> {
-        let dataset = |part: &str| {
-            group
-                .dataset(part)
-                .map_err(|e| self.elements.failed(path, e))
-        };
         let file = self.source.path();
-        let codes = NumberArray::open(file, dataset("codes")?, path)?.read_integers()?;
-        let categories = dataset("categories")?;
+        let [codes, categories] = self.categories(group, path)?;
+        let codes = NumberArray::open(file, codes, path)?.read_integers()?;
         let n = categories.size();
-        let mut is_used = vec![false; n];
-        let codes: Vec<i64> = keep.iter().map(|&i| codes[i]).collect();
-        for &code in &codes {
-            if let Some(used) = usize::try_from(code).ok().and_then(|c| is_used.get_mut(c)) {
-                *used = true;
-            }
+        if keep.last().is_some_and(|&last| last >= codes.len()) {
+            return Err(too_few(file, path, codes.len()));
         }
-        let used: Vec<usize> = (0..n).filter(|&c| is_used[c]).collect();
+        let codes: Vec<i64> = keep.iter().map(|&i| codes[i]).collect();
+        let used = used_codes(&codes, n);
         let number = |code: i64| {
             usize::try_from(code).map_or(-1, |c| used.binary_search(&c).map_or(-1, |at| at as i32))
         };
@@ -472,6 +524,21 @@ impl Copier<'_> {
         self.elements.remove(&uns, &key)?;
         self.elements.strings(&uns, &key, &kept)
     }
+}
+
+fn too_few(file: &Path, path: &str, n: usize) -> Error {
+    Error::format(file, format!("{path}: {n} values are too few"))
+}
+
+/// The categories, of `n`, that have members.
+fn used_codes(codes: &[i64], n: usize) -> Vec<usize> {
+    let mut is_used = vec![false; n];
+    for &code in codes {
+        if let Some(used) = usize::try_from(code).ok().and_then(|c| is_used.get_mut(c)) {
+            *used = true;
+        }
+    }
+    (0..n).filter(|&c| is_used[c]).collect()
 }
 
 /// Whether the library would have to undo a filter that it lacks to copy a dataset.

@@ -4,6 +4,7 @@
 //! the target's folder, which goes away with the value, or with the next run when the process
 //! was killed.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use hdf5::Group;
 
 use super::super::file::refuse_locked;
 use super::super::input::H5adFile;
-use super::annotate::{add, n_steps};
+use super::annotate::{add, n_steps, new_bytes, open_copy};
 use super::element::Elements;
 use super::members::{Copier, Selection};
 use super::rows;
@@ -23,6 +24,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What HDF5's own structures may take.
 const OVERHEAD: u64 = 1 << 20;
+
+/// Longer files share their blocks with an annotated copy where the file system can. Shorter ones are
+/// written again, which gives back the space of replaced members.
+const SHARED_FROM: u64 = 256 << 20;
 
 /// A file that is being written.
 pub(crate) struct Rewriter<'a> {
@@ -69,6 +74,44 @@ impl<'a> Rewriter<'a> {
             out,
             elements,
         })
+    }
+
+    /// Begins a file that is all of `source` already, with its blocks shared (copy on write); `new` will
+    /// be added. `None` where the file system cannot share, and for short files and old encodings.
+    ///
+    /// # Errors
+    /// As [`Rewriter::begin`].
+    pub(crate) fn begin_shared(
+        ctx: &'a Context,
+        source: &'a H5adFile,
+        target: &'a Path,
+        new: &Annotations<'_>,
+        break_hardlinks: bool,
+    ) -> Result<Option<Self>> {
+        let io = |doing, e| Error::io(source.path(), doing, e);
+        let from = File::open(source.path()).map_err(|e| io("opening", e))?;
+        let length = from
+            .metadata()
+            .map_err(|e| io("reading its length", e))?
+            .len();
+        if length < SHARED_FROM || source.root().attr("encoding-type").is_err() {
+            return Ok(None);
+        }
+        check_target(target, break_hardlinks)?;
+        let out = AtomicFile::create(target)?;
+        if !out.share(&from) {
+            return Ok(None);
+        }
+        out.check_space(new_bytes(new, source.shape()?) + OVERHEAD)?;
+        let elements = Elements { path: target };
+        let file = open_copy(&out, elements)?;
+        Ok(Some(Rewriter {
+            ctx,
+            source,
+            file,
+            out,
+            elements,
+        }))
     }
 
     /// The root of the new file.
