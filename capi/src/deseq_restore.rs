@@ -143,6 +143,7 @@ fn dispersions(
         var_log_disp_ests: varies,
         prior_var,
         model_matrix,
+        mu: columns.maybe("mu").map(<[f64]>::to_vec),
     }
     .restore(dataset)
 }

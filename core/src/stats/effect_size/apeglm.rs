@@ -31,6 +31,14 @@ pub struct CauchyPrior {
     pub coefficient: usize,
     /// Scale of its prior, natural log.
     pub scale: f64,
+    /// Whether all coefficients but the first have this prior, not only `coefficient`.
+    pub of_all: bool,
+}
+
+impl CauchyPrior {
+    fn is_of(self, k: usize) -> bool {
+        k == self.coefficient || (self.of_all && k > 0)
+    }
 }
 
 /// A posterior mode.
@@ -148,7 +156,7 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Objective at `b`; gradient and Hessian of everything but the Cauchy term stay in the
+    /// Objective at `b`; its gradient, and the Hessian of everything but the Cauchy terms, stay in the
     /// workspace.
     fn evaluate(&self, b: &[f64], ws: &mut ApeglmWorkspace) -> f64 {
         let (design, gene) = (self.design, self.gene);
@@ -180,15 +188,19 @@ impl Problem<'_> {
         design.sum_by_row(&ws.curvature, &mut ws.row_curvature);
         design.cross(&ws.row_slope, &mut ws.gradient);
         design.gram(&ws.row_curvature, &mut ws.hessian);
-        let (p, c) = (design.n_columns(), self.prior.coefficient);
-        for k in (0..p).filter(|&k| k != c) {
-            value += b[k] * b[k] / (2.0 * WIDE * WIDE);
-            ws.gradient[k] += b[k] / (WIDE * WIDE);
-            ws.hessian[k * p + k] += 1.0 / (WIDE * WIDE);
+        let p = design.n_columns();
+        for k in 0..p {
+            if self.prior.is_of(k) {
+                let scaled = b[k] / self.prior.scale;
+                value += libm::log1p(scaled * scaled);
+                ws.gradient[k] += 2.0 * b[k] / self.spread(b[k]);
+            } else {
+                value += b[k] * b[k] / (2.0 * WIDE * WIDE);
+                ws.gradient[k] += b[k] / (WIDE * WIDE);
+                ws.hessian[k * p + k] += 1.0 / (WIDE * WIDE);
+            }
         }
-        let scaled = b[c] / self.prior.scale;
-        ws.gradient[c] += 2.0 * b[c] / self.spread(b[c]);
-        value + libm::log1p(scaled * scaled)
+        value
     }
 
     fn spread(&self, b: f64) -> f64 {
@@ -203,11 +215,10 @@ impl Problem<'_> {
 
     /// Factors the Hessian with the exact curvature of the prior, or else with that of a quadratic
     /// that lies above it; false when neither works.
-    fn factor(&self, b: f64, ws: &mut ApeglmWorkspace) -> bool {
-        let (p, c) = (self.design.n_columns(), self.prior.coefficient);
-        for curvature in [self.cauchy_curvature(b), 2.0 / self.spread(b)] {
-            ws.normal.copy_from_slice(&ws.hessian);
-            ws.normal[c * p + c] += curvature;
+    fn factor(&self, b: &[f64], ws: &mut ApeglmWorkspace) -> bool {
+        let p = self.design.n_columns();
+        for exact in [true, false] {
+            self.with_prior(b, exact, ws);
             if cholesky(&ws.normal, p, 0.0, &mut ws.factor) {
                 return true;
             }
@@ -215,14 +226,27 @@ impl Problem<'_> {
         false
     }
 
+    /// The Hessian with the curvature of the prior, or with that of the quadratic above it.
+    fn with_prior(&self, b: &[f64], exact: bool, ws: &mut ApeglmWorkspace) {
+        let p = self.design.n_columns();
+        ws.normal.copy_from_slice(&ws.hessian);
+        for k in (0..p).filter(|&k| self.prior.is_of(k)) {
+            ws.normal[k * p + k] += if exact {
+                self.cauchy_curvature(b[k])
+            } else {
+                2.0 / self.spread(b[k])
+            };
+        }
+    }
+
     /// A local minimum from a start: coefficients, objective, whether the gradient vanished.
     fn minimise(&self, start: &[f64], ws: &mut ApeglmWorkspace) -> (Vec<f64>, f64, bool) {
-        let (p, c) = (self.design.n_columns(), self.prior.coefficient);
+        let p = self.design.n_columns();
         let mut b = start.to_vec();
         let mut value = self.evaluate(&b, ws);
         let mut polished = 0;
         for _ in 0..MAX_STEPS {
-            if !value.is_finite() || !self.factor(b[c], ws) {
+            if !value.is_finite() || !self.factor(&b, ws) {
                 return (b, f64::INFINITY, false);
             }
             ws.step.copy_from_slice(&ws.gradient);
@@ -273,8 +297,7 @@ impl Problem<'_> {
     fn deviation(&self, b: &[f64], ws: &mut ApeglmWorkspace) -> f64 {
         let (p, c) = (self.design.n_columns(), self.prior.coefficient);
         self.evaluate(b, ws);
-        ws.normal.copy_from_slice(&ws.hessian);
-        ws.normal[c * p + c] += self.cauchy_curvature(b[c]);
+        self.with_prior(b, true, ws);
         if !cholesky(&ws.normal, p, 0.0, &mut ws.factor) {
             return f64::NAN;
         }
@@ -319,6 +342,7 @@ mod tests {
                 prior: CauchyPrior {
                     coefficient: 2,
                     scale: 0.4,
+                    of_all: false,
                 },
             };
             let b: Vec<f64> = (0..3)
@@ -370,6 +394,7 @@ mod tests {
             let prior = CauchyPrior {
                 coefficient: 2,
                 scale: 0.1,
+                of_all: false,
             };
             let got = shrink_gene(&design, &gene, prior, &[2.0, 0.0, lift], &mut ws);
             assert!(got.converged);
