@@ -118,8 +118,8 @@ fn sized(name: &str, n_values: usize, n: usize) -> Result<()> {
 fn check_means(dataset: &DeseqDataset, mu: &[f64], all_zero: &[bool]) -> Result<()> {
     let m = dataset.n_samples();
     sized("mu", mu.len(), dataset.n_genes() * m)?;
-    let bad = |at: &usize| !all_zero[*at / m] && !(mu[*at].is_finite() && mu[*at] > 0.0);
-    if let Some(at) = (0..mu.len()).find(bad) {
+    let fine = |at: usize| all_zero[at / m] || mu[at].is_finite() && mu[at] > 0.0;
+    if let Some(at) = (0..mu.len()).find(|&at| !fine(at)) {
         let (mu, gene) = (mu[at], &dataset.genes[at / m]);
         let message = format!("{mu} of gene {gene:?}; fitted means must be positive");
         return Err(Error::argument("mu", message));

@@ -189,14 +189,14 @@ impl Problem<'_> {
         design.cross(&ws.row_slope, &mut ws.gradient);
         design.gram(&ws.row_curvature, &mut ws.hessian);
         let p = design.n_columns();
-        for k in 0..p {
+        for (k, &b) in b.iter().enumerate() {
             if self.prior.is_of(k) {
-                let scaled = b[k] / self.prior.scale;
+                let scaled = b / self.prior.scale;
                 value += libm::log1p(scaled * scaled);
-                ws.gradient[k] += 2.0 * b[k] / self.spread(b[k]);
+                ws.gradient[k] += 2.0 * b / self.spread(b);
             } else {
-                value += b[k] * b[k] / (2.0 * WIDE * WIDE);
-                ws.gradient[k] += b[k] / (WIDE * WIDE);
+                value += b * b / (2.0 * WIDE * WIDE);
+                ws.gradient[k] += b / (WIDE * WIDE);
                 ws.hessian[k * p + k] += 1.0 / (WIDE * WIDE);
             }
         }
