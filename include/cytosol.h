@@ -2048,8 +2048,8 @@ cyto_status cyto_deseq_results_restore(const char *const *genes,
  * "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
  * for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". Without "dispersion" the
  * stage before: these without the last four of the first, "dispFit" and "trend" where there is one, and "mu" (genes x
- * samples), which `cyto_deseq_shrink_dispersions` needs. For a test also "coefficients", "SE", "WaldStatistic",
- * "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks",
+ * samples), which `cyto_deseq_shrink_dispersions` needs. Dispersions may have "mu" too: Cook's distances of a
+ * likelihood-ratio test are about these means. For a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks",
  * "cooksSample"; where there are any "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options:
  * "var_log_disp_ests", "disp_prior_var", "ql_df0" (infinite when left out); for a test "model_matrix_type" ("standard",
  * "expanded", "user-supplied"), "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is

@@ -143,6 +143,7 @@ fn dispersions(
         var_log_disp_ests: varies,
         prior_var,
         model_matrix,
+        mu: columns.maybe("mu").map(<[f64]>::to_vec),
     }
     .restore(dataset)
 }
@@ -356,8 +357,8 @@ fn kept_results(
 /// "dispGeneIter", "dispFit", "dispersion", "dispIter", "dispOutlier", "dispMAP", "disp_model_matrix", "trend", and
 /// for quasi-likelihood ones "qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected". Without "dispersion" the
 /// stage before: these without the last four of the first, "dispFit" and "trend" where there is one, and "mu" (genes x
-/// samples), which `cyto_deseq_shrink_dispersions` needs. For a test also "coefficients", "SE", "WaldStatistic",
-/// "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks",
+/// samples), which `cyto_deseq_shrink_dispersions` needs. Dispersions may have "mu" too: Cook's distances of a
+/// likelihood-ratio test are about these means. For a test also "coefficients", "SE", "WaldStatistic", "WaldPvalue" or "LRTStatistic", "LRTPvalue", "reducedBetaConv"; "betaConv", "betaIter", "deviance", "maxCooks",
 /// "cooksSample"; where there are any "tDegreesFreedom", "beta_prior_var", "MLE", "replace", "model_matrix". Options:
 /// "var_log_disp_ests", "disp_prior_var", "ql_df0" (infinite when left out); for a test "model_matrix_type" ("standard",
 /// "expanded", "user-supplied"), "results_names", "min_mu", "lrt" (the designs in words), "mle_names". Everything is

@@ -26,7 +26,7 @@ setMethod("counts", "DESeqDataSet", function(object, normalized = FALSE, replace
   name <- "counts"
   if (replaced) {
     if ("replaceCounts" %in% SummarizedExperiment::assayNames(object)) name <- "replaceCounts"
-    else message("no outliers were replaced; these are the counts")
+    else warning("counts: no outliers were replaced; these are the counts", call. = FALSE)
   }
   values <- if (normalized) normalized(object, name) else SummarizedExperiment::assay(object, name, withDimnames = FALSE)
   dimnames(values) <- dimnames(object)
@@ -169,10 +169,7 @@ setMethod("dispersionFunction", "DESeqDataSet", function(object) object@dispersi
 setMethod("dispersionFunction<-", signature("DESeqDataSet", "function"), function(object, ..., value) {
   genes <- S4Vectors::mcols(object)
   if (is.null(genes$baseMean)) {
-    base <- base_columns(object)
-    object <- put_gene_column(object, "baseMean", base[[1]])
-    object <- put_gene_column(object, "baseVar", base[[2]])
-    object <- put_gene_column(object, "allZero", base[[3]] == 1)
+    object <- with_base_columns(object)
     genes <- S4Vectors::mcols(object)
   }
   fit <- rep(NA_real_, nrow(object))

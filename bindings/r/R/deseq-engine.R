@@ -106,6 +106,18 @@ model_matrix_of <- function(object) {
     renamed_matrix(object@design, SummarizedExperiment::colData(object))
 }
 
+# Formula designs whose factors have samples in each level.
+check_levels <- function(object, design, caller) {
+  if (!is_formula(design)) return(invisible())
+  table <- SummarizedExperiment::colData(object)
+  for (name in intersect(all.vars(design), colnames(table))) {
+    empty <- if (is.factor(table[[name]])) setdiff(levels(table[[name]]), as.character(table[[name]]))
+    if (length(empty) > 0)
+      refuse(caller, "level ", dQuote(empty[1], FALSE), " of ", dQuote(name, FALSE), " has no sample; leave it out with ",
+             "droplevels", argument = "design")
+  }
+}
+
 data_of <- function(object, design) {
   table <- SummarizedExperiment::colData(object)
   list(counts = counts_of(object), genes = gene_names(object), samples = sample_names(object), table = as.list(table),
@@ -138,7 +150,7 @@ quasi_columns <- c("qlDispMLE", "qlDispFit", "qlDispMAP", "dispFitQLCorrected")
 has_results <- function(object) !is.null(attr(object, "test", exact = TRUE)) && length(resultsNames(object)) > 0
 
 # NULL where the level needs no columns, or the object has not got them.
-kept_columns <- function(object, level, design, min_mu = NULL) {
+kept_columns <- function(object, level, design, min_mu = NULL, means = FALSE) {
   genes <- S4Vectors::mcols(object)
   n <- nrow(object)
   column <- function(name) {
@@ -162,6 +174,8 @@ kept_columns <- function(object, level, design, min_mu = NULL) {
     options$ql_df0 <- df0
   }
   options <- options[vapply(options, is_finite_number, TRUE)]
+  mu <- if (means) assay_of(object, "mu")
+  if (!is.null(mu)) columns$mu <- by_gene(mu)
   if (level == "test") {
     if (!has_results(object)) return(NULL)
     with_test <- test_columns(object, genes, column, min_mu)
@@ -224,7 +238,7 @@ test_columns <- function(object, genes, column, min_mu) {
   }
   if (type == "user-supplied") columns$model_matrix <- as.double(t(attr(object, "modelMatrix", exact = TRUE)))
   if (!is.null(genes$tDegreesFreedom)) columns$tDegreesFreedom <- column("tDegreesFreedom")
-  if (!is.null(genes$replace)) columns$replace <- column("replace")
+  if (!is.null(genes$replace)) columns$replace <- as.double(genes$replace %in% TRUE)
   if (isTRUE(attr(object, "betaPrior", exact = TRUE))) {
     columns$beta_prior_var <- as.double(attr(object, "betaPriorVar", exact = TRUE))
     mle <- grep("^MLE_", colnames(genes), value = TRUE)
@@ -262,6 +276,14 @@ base_columns <- function(object) {
   mean <- unname(Matrix::rowMeans(q))
   list(mean, unname(Matrix::rowSums((as.matrix(q) - mean)^2) / (ncol(object) - 1)),
        as.double(unname(Matrix::rowSums(counts_of(object)) == 0)))
+}
+
+with_base_columns <- function(object) {
+  if (!is.null(S4Vectors::mcols(object)$baseMean)) return(object)
+  base <- base_columns(object)
+  base[[3]] <- base[[3]] == 1
+  for (i in 1:3) object <- put_gene_column(object, dispersion_columns[i], base[[i]])
+  object
 }
 
 # A trend as the engine takes it: NULL for a function of somebody else's.
@@ -303,9 +325,9 @@ steps_before <- c(
 
 # level: how much of the analysis the engine has to know: "data" (estimates do not matter), "bare" (none), "gene-wise",
 # "trend", "dispersions" or "test". With `changes` the engine is for a step, whose object is tied to it afterwards.
-engine_for <- function(object, level, caller, design = object@design, min_mu = NULL, changes = FALSE) {
+engine_for <- function(object, level, caller, design = object@design, min_mu = NULL, changes = FALSE, means = FALSE) {
   data <- data_of(object, design)
-  columns <- kept_columns(object, level, design, min_mu)
+  columns <- kept_columns(object, level, design, min_mu, means)
   if (is.null(columns) && level %in% names(steps_before))
     refuse(caller, "the object has no ", steps_before[[level]], argument = "object", kind = "state")
   token <- attr(object, "engine", exact = TRUE)
@@ -380,6 +402,8 @@ with_gene_columns <- function(object, table, info, lrt = NULL) {
   })
   for (name in intersect(c("dispOutlier", "betaConv", "fullBetaConv", "reducedBetaConv"), names(table)))
     table[[name]][missing] <- NA
+  # A gene that has counts after all, but no more once they are replaced, was replaced.
+  if (!is.null(table$replace)) table$replace[missing & !table$replace] <- NA
   notes <- vapply(names(table), describe_column, "", info$results_names, isTRUE(info$beta_prior), lrt)
   kind <- ifelse(names(table) %in% intermediate_columns, "intermediate", "results")
   added <- S4Vectors::DataFrame(table, check.names = FALSE)
@@ -406,6 +430,14 @@ without_estimates <- function(table) {
   kind <- S4Vectors::mcols(table)$type
   if (is.null(kind)) return(table)
   table[, is.na(kind) | !kind %in% c("intermediate", "results"), drop = FALSE]
+}
+
+# Genes with counts whose weights do not allow a fit, after the flag of genes without counts.
+with_weights_fail <- function(table, object) {
+  if (is.null(assay_of(object, "weights"))) return(table)
+  fails <- table$allZero & unname(Matrix::rowSums(counts_of(object))) > 0
+  if (!is.null(table$replace)) fails <- fails & !table$replace
+  if (any(fails)) append(table, list(weightsFail = fails), after = match("allZero", names(table))) else table
 }
 
 large_assays <- function(object) as.double(nrow(object)) * ncol(object) > 5e7
@@ -449,7 +481,7 @@ absorb <- function(object, handle, lrt = NULL, minmu = 0.5) {
   tested <- !is.null(info$test)
   if (tested && large_assays(object)) table$cooksSample <- array_of(handle, "cooksSample") + 1
   object <- without_fits(take_size_factors(object, handle))
-  object <- with_gene_columns(object, table, info, lrt)
+  object <- with_gene_columns(object, with_weights_fail(table, object), info, lrt)
   for_dispersions <- array_of(handle, "disp_model_matrix")
   attr(object, "dispModelMatrix") <- for_dispersions
   # Infinite degrees of freedom come as null.
@@ -493,9 +525,18 @@ take_replaced <- function(object, handle, replace) {
   storage.mode(counts) <- "integer"
   object <- set_assay(object, "replaceCounts", counts)
   cooks <- assay_of(object, "cooks")
-  if (!is.null(cooks)) {
-    cooks[, replaceable] <- 0
-    object <- set_assay(object, "replaceCooks", cooks)
-  }
+  if (!is.null(cooks)) object <- set_assay(object, "replaceCooks", cooks)
   object
+}
+
+# Where outliers would have been replaced, but there were none.
+nothing_replaced <- function(object, least) {
+  matrix <- attr(object, "modelMatrix", exact = TRUE)
+  if (!is.null(S4Vectors::mcols(object)$replace) || nrow(matrix) <= ncol(matrix)) return(object)
+  cell <- do.call(paste, as.data.frame(matrix))
+  replaceable <- as.vector(table(cell)[cell]) >= least
+  if (!any(replaceable)) return(object)
+  replace <- logical(nrow(object))
+  replace[S4Vectors::mcols(object)$allZero] <- NA
+  put_replaceable(put_gene_column(object, "replace", replace), replaceable)
 }

@@ -224,11 +224,12 @@ setMethod("summary", "DESeqResults", summary.DESeqResults)
 #' @param contrast see [results()]; `"apeglm"` too takes contrasts, as coefficients of an equivalent design.
 #' @param res the table of the same comparison; made when missing.
 #' @param type prior: `"apeglm"` (Cauchy), `"ashr"` (mixture of normals) or `"normal"`.
-#' @param lfcThreshold with a number above 0, s-values (apeglm) or p-values (normal) for effects beyond it.
+#' @param lfcThreshold with a number above 0, s-values (apeglm, ashr) or p-values (normal) for effects beyond it.
 #' @param svalue whether s-values replace p-values.
 #' @param returnList whether `list(res =, fit =)` is wanted; `fit` is the prior.
 #' @param format,saveCols,parallel,BPPARAM,compat see [results()].
-#' @param apeAdapt whether the scale of apeglm's prior is estimated from all genes.
+#' @param apeAdapt whether the scale of apeglm's prior is estimated from all genes. Otherwise it is 1, for every coefficient but the
+#'   first.
 #' @param apeMethod only `"nbinomCR"` is supported.
 #' @param quiet whether messages are left out.
 #' @param ... nothing: arguments of the packages apeglm and ashr are not supported.
@@ -265,8 +266,8 @@ lfcShrink <- function(dds, coef, contrast, res, type = c("apeglm", "ashr", "norm
   base <- if (!missing(res)) given_results(object, handle, res, target, options, threads, caller)
   made <- noted_call(caller, threads, quiet, function(settings) deseq_shrink(settings, handle, base, options))
   facts <- value_of(deseq_results_facts(made), caller)
-  prior <- facts$info$prior
-  priorInfo <- c(list(type = type, package = "cytosol", version = utils::packageVersion("cytosol")), prior[names(prior) != "type"])
+  priorInfo <- c(list(type = type, package = "cytosol", version = utils::packageVersion("cytosol")),
+                 prior_parts(facts$info$prior, type, resultsNames(object) == options$name, apeAdapt))
   table <- results_of(made, object, caller, priorInfo)
   if (!missing(res)) {
     kept <- S4Vectors::metadata(res)
@@ -275,6 +276,17 @@ lfcShrink <- function(dds, coef, contrast, res, type = c("apeglm", "ashr", "norm
   if (options$lfc_threshold > 0) S4Vectors::metadata(table)$lfcThreshold <- options$lfc_threshold
   table <- finish_results(table, object, format, saveCols, FALSE, caller)
   if (returnList) list(res = table, fit = priorInfo) else table
+}
+
+# What a prior is made of, under the names that the packages of these methods use.
+prior_parts <- function(prior, type, coef, adapted) {
+  if (type == "normal") return(list(betaPriorVar = setNames(prior$variance, prior$names)))
+  if (type == "ashr") return(list(fitted_g = list(pi = prior$pi, mean = numeric(length(prior$sd)), sd = prior$sd)))
+  # Of a contrast the columns are those of another model matrix.
+  wide <- if (!adapted) 1L else if (any(coef)) which(!coef)
+  control <- list(no.shrink = wide, prior.mean = 0, prior.scale = prior$scale, prior.df = 1, prior.no.shrink.mean = 0,
+                  prior.no.shrink.scale = 15)
+  list(prior.control = control)
 }
 
 shrink_target <- function(object, coef, contrast, res, type, caller) {

@@ -49,11 +49,12 @@ DESeq <- function(object, test = c("Wald", "LRT"), fitType = c("parametric", "lo
   if (test == "Wald" && !missing(reduced)) refuse(caller, "reduced is for test = \"LRT\"", argument = "reduced")
   if (is_formula(full) && !(is_formula(object@design) && same_formula(full, object@design)))
     refuse(caller, "full is not the design of the object; set design(object) instead", argument = "full")
-  if (is.matrix(full) && !is.matrix(object@design) && !quiet) message("using supplied model matrix")
+  check_levels(object, full, caller)
+  if (is.matrix(full) && !quiet) message("using supplied model matrix")
   if (!is.numeric(minReplicatesForReplace) || length(minReplicatesForReplace) != 1 || is.na(minReplicatesForReplace))
     refuse(caller, "minReplicatesForReplace must be one number", argument = "minReplicatesForReplace")
   options <- list(test = test, fit_type = fitType, sf_type = sfType, beta_prior = betaPrior,
-                  use_t = yes_no(useT, "useT", caller), min_mu = minmu, keep_assays = !large_assays(object),
+                  use_t = yes_no(useT, "useT", caller), min_mu = minmu, keep_assays = !large_assays(object), strict = TRUE,
                   min_replicates_for_replace = min(minReplicatesForReplace, .Machine$integer.max),
                   mode = engine_mode(caller))
   if (betaPrior) options$model_matrix_type <- type
@@ -62,14 +63,16 @@ DESeq <- function(object, test = c("Wald", "LRT"), fitType = c("parametric", "lo
     message("estimates of an earlier analysis are replaced")
   handle <- engine_for(object, "data", caller, full, changes = TRUE)
   noted_call(caller, threads, quiet, function(settings) deseq_step(settings, handle, "run", options))
-  finish_test(object, handle, full, test, type, if (test == "LRT") reduced, minmu)
+  finish_test(object, handle, full, test, type, if (test == "LRT") reduced, minmu,
+              if (fitType == "glmGamPoi") Inf else minReplicatesForReplace)
 }
 
-finish_test <- function(object, handle, full, test, type, reduced, minmu) {
+finish_test <- function(object, handle, full, test, type, reduced, minmu, replicates = Inf) {
   object <- absorb(object, handle, if (test == "LRT") designs_in_words(full, reduced), minmu)
   attr(object, "modelMatrixType") <- if (is.matrix(full)) "user-supplied" else type
   attr(object, "reducedModelMatrix") <- if (test == "LRT" && is.matrix(reduced)) reduced else if (test == "LRT")
     renamed_matrix(reduced, SummarizedExperiment::colData(object))
+  if (replicates < Inf) object <- nothing_replaced(object, replicates)
   tie_engine(object, handle, "test", full)
 }
 
@@ -135,10 +138,10 @@ reduced_for_engine <- function(reduced, full, object, caller) {
 #' [DESeq()] does all of it, and replaces outliers.
 #'
 #' @param object a [DESeqDataSet-class]. `estimateSizeFactorsForMatrix` takes a matrix of counts.
-#' @param counts matrix of counts, genes x samples.
+#' @param counts matrix of numbers of at least 0, genes x samples.
 #' @param type see `sfType` of [DESeq()]; of `nbinomLRT`, `"glmGamPoi"` for the F test after dispersions of
 #'   `fitType = "glmGamPoi"`.
-#' @param locfunc only `median` is supported.
+#' @param locfunc function that finds the centre of the logarithms of the ratios to the geometric means.
 #' @param geoMeans geometric means of the genes, instead of those of the data.
 #' @param controlGenes positions or flags of the genes that size factors are estimated from.
 #' @param normMatrix matrix that scales the counts besides the factors.
@@ -172,15 +175,17 @@ setMethod("estimateSizeFactors", "DESeqDataSet",
                    normMatrix, quiet = FALSE) {
   caller <- "estimateSizeFactors"
   object <- as_dds(object, caller)
-  if (!identical(locfunc, stats::median))
-    refuse(caller, "locfunc other than median is not supported", argument = "locfunc", kind = "unsupported")
-  options <- list(sf_type = one_of(type, c("ratio", "poscounts", "iterate"), "type", caller))
-  if (!missing(geoMeans)) options$geo_means <- I(as.double(geoMeans))
-  if (!missing(controlGenes)) {
-    if (is.logical(controlGenes)) controlGenes <- which(controlGenes)
-    if (!is.numeric(controlGenes)) refuse(caller, "controlGenes must be positions or flags", argument = "controlGenes")
-    options$control_genes <- I(as.integer(controlGenes) - 1L)
+  type <- one_of(type, c("ratio", "poscounts", "iterate"), "type", caller)
+  geo <- if (!missing(geoMeans)) as.double(geoMeans)
+  control <- if (!missing(controlGenes)) positions_of(controlGenes, caller)
+  if (!quiet && !missing(normMatrix)) message("normMatrix becomes normalization factors, which hold the size factors too")
+  if (!identical(locfunc, stats::median)) {
+    if (type == "iterate") refuse(caller, "type = \"iterate\" takes no locfunc", argument = "locfunc")
+    return(located_factors(object, located(locfunc, caller), type, geo, control, if (!missing(normMatrix)) normMatrix, caller))
   }
+  options <- list(sf_type = type, strict = TRUE)
+  if (!is.null(geo)) options$geo_means <- I(geo)
+  if (!is.null(control)) options$control_genes <- I(control - 1L)
   if (!missing(normMatrix)) options$norm_matrix <- I(by_gene(normMatrix))
   plain <- object
   sizeFactors(plain) <- NULL
@@ -191,20 +196,68 @@ setMethod("estimateSizeFactors", "DESeqDataSet",
   take_size_factors(object, handle)
 })
 
+positions_of <- function(controlGenes, caller) {
+  if (is.logical(controlGenes)) controlGenes <- which(controlGenes)
+  if (!is.numeric(controlGenes)) refuse(caller, "controlGenes must be positions or flags", argument = "controlGenes")
+  as.integer(controlGenes)
+}
+
+located <- function(locfunc, caller) {
+  if (!is.function(locfunc)) refuse(caller, "locfunc must be a function of numbers", argument = "locfunc")
+  locfunc
+}
+
+# Size factors, or normalization factors, with another centre of the ratios than the median.
+located_factors <- function(object, locfunc, type, geo, control, scale, caller) {
+  lengths <- assay_of(object, "avgTxLength")
+  if (is.null(scale) && !is.null(lengths)) scale <- lengths / exp(rowMeans(log(lengths)))
+  counts <- as.matrix(counts_of(object))
+  found <- ratio_factors(if (is.null(scale)) counts else counts / scale, locfunc, type, geo, control, type == "poscounts", caller)
+  if (is.null(scale)) return(put_size_factors(object, found))
+  factors <- t(t(scale) * found)
+  set_assay(object, "normalizationFactors", unname(factors / exp(rowMeans(log(factors)))))
+}
+
+# Factors of any non-negative numbers; `centred` for a geometric mean of 1, which means of the user's own imply.
+ratio_factors <- function(counts, locfunc, type, geo, control, centred, caller) {
+  logs <- log(counts)
+  if (!is.null(geo)) {
+    if (length(geo) != nrow(counts))
+      refuse(caller, "geoMeans has ", length(geo), " values for ", nrow(counts), " genes", argument = "geoMeans")
+    means <- log(geo)
+  } else if (type == "poscounts") {
+    means <- rowSums(ifelse(counts > 0, logs, 0)) / ncol(counts)
+    means[rowSums(counts) == 0] <- -Inf
+  } else {
+    means <- rowMeans(logs)
+  }
+  rows <- if (is.null(control)) seq_len(nrow(counts)) else control
+  rows <- rows[is.finite(means[rows])]
+  if (length(rows) == 0)
+    refuse(caller, "no gene has a geometric mean above zero, so size factors have nothing to compare counts with",
+           argument = "object", kind = "invalid_data")
+  factors <- vapply(seq_len(ncol(counts)), function(sample) {
+    used <- rows[counts[rows, sample] > 0]
+    exp(locfunc(logs[used, sample] - means[used]))
+  }, 0)
+  if (anyNA(factors) || any(!is.finite(factors)))
+    refuse(caller, "locfunc gives no number for sample ", which(!is.finite(factors))[1], argument = "locfunc")
+  if (centred || !is.null(geo)) factors / exp(mean(log(factors))) else factors
+}
+
 #' @rdname estimateSizeFactors-DESeqDataSet-method
 #' @export
 estimateSizeFactorsForMatrix <- function(counts, locfunc = stats::median, geoMeans, controlGenes,
                                          type = c("ratio", "poscounts")) {
   caller <- "estimateSizeFactorsForMatrix"
   type <- one_of(type, c("ratio", "poscounts"), "type", caller)
-  table <- S4Vectors::DataFrame(row.names = if (is.null(colnames(counts))) paste0("sample", seq_len(ncol(counts))) else
-    colnames(counts))
-  object <- quietly_made(DESeqDataSetFromMatrix(counts, table, ~1))
-  arguments <- list(object = object, locfunc = locfunc, type = type)
-  if (!missing(geoMeans)) arguments$geoMeans <- geoMeans
-  if (!missing(controlGenes)) arguments$controlGenes <- controlGenes
-  factors <- sizeFactors(do.call("estimateSizeFactors", arguments))
-  if (is.null(colnames(counts))) unname(factors) else factors
+  counts <- as.matrix(counts)
+  if (!is.numeric(counts) || anyNA(counts) || any(counts < 0))
+    refuse(caller, "counts must be a matrix of numbers of at least 0", argument = "counts", kind = "invalid_data")
+  control <- if (!missing(controlGenes)) positions_of(controlGenes, caller)
+  factors <- ratio_factors(counts, located(locfunc, caller), type, if (!missing(geoMeans)) as.double(geoMeans), control, FALSE,
+                           caller)
+  setNames(factors, colnames(counts))
 }
 
 quietly_made <- function(expr) suppressMessages(expr)
@@ -221,6 +274,7 @@ setMethod("estimateDispersions", "DESeqDataSet",
   options <- list(fit_type = fitType, disp_maxit = maxit, use_cr = yes_no(useCR, "useCR", caller),
                   weight_threshold = weightThreshold, min_mu = minmu, mode = engine_mode(caller))
   full <- if (is.null(modelMatrix)) object@design else modelMatrix
+  check_levels(object, full, caller)
   if (!is.null(dispersions(object))) {
     if (!quiet) message("dispersions of an earlier analysis are replaced")
     object <- removeResults(object)
@@ -247,6 +301,7 @@ nbinomWaldTest <- function(object, betaPrior = FALSE, betaPriorVar, modelMatrix 
   if (!missing(betaPriorVar)) options$beta_prior_var <- I(as.double(betaPriorVar))
   if (!missing(df)) options$df <- I(as.double(df))
   full <- if (is.null(modelMatrix)) object@design else modelMatrix
+  check_levels(object, full, caller)
   object <- without_old_test(object, quiet)
   handle <- engine_for(object, "dispersions", caller, full, changes = TRUE)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,
@@ -267,8 +322,9 @@ nbinomLRT <- function(object, full = design(object), reduced, betaTol = 1e-8, ma
   options <- list(beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller), min_mu = minmu,
                   keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller),
                   type = type, mode = engine_mode(caller))
+  check_levels(object, full, caller)
   object <- without_old_test(object, quiet)
-  handle <- engine_for(object, "dispersions", caller, full, changes = TRUE)
+  handle <- engine_for(object, "dispersions", caller, full, changes = TRUE, means = type == "DESeq2")
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,
              function(settings) deseq_step(settings, handle, "lrt", options))
   finish_test(object, handle, full, "LRT", "standard", reduced, minmu)

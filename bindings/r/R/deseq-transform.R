@@ -68,12 +68,9 @@ transform_with <- function(object, caller, kind, options, threads) {
     was <- dimnames(object)
     object <- quietly_made(DESeqDataSetFromMatrix(object, table, ~1))
   }
-  object <- as_dds(object, caller)
+  object <- with_size_factors(as_dds(object, caller))
   known <- !options$blind && !is.null(S4Vectors::mcols(object)$dispFit) && !is.null(dispersions(object)) && kind == "rlog"
-  if (kind == "vst" && options$nsub == 0 && !options$blind) {
-    object <- with_size_factors(object)
-    options$trend <- trend_for_vst(object, caller)
-  }
+  if (kind == "vst" && options$nsub == 0 && !options$blind) options$trend <- trend_for_vst(object, caller)
   # An engine that knows dispersions which the object does not have would use them.
   level <- if (known) "dispersions" else if (options$blind) "data" else "bare"
   handle <- engine_for(object, level, caller)
@@ -83,7 +80,7 @@ transform_with <- function(object, caller, kind, options, threads) {
     dimnames(values) <- was
     return(values)
   }
-  transformed(object, values, if (kind == "rlog") made)
+  transformed(with_base_columns(object), values, if (kind == "rlog") made)
 }
 
 # The trend of the object as the engine takes it; NULL where it has none and is to be estimated. A function of the

@@ -273,8 +273,18 @@ impl Fitted<'_> {
             }
         } else {
             let columns = [numerator, denominator].map(|level| find(format!("{factor}{level}")));
+            // Without an intercept only the first factor has a column for its reference.
+            let by_reference = self.fit.matrix_type == MatrixType::Standard;
             match columns {
                 [Some(a), Some(b)] => Some(self.difference(a, b)),
+                [Some(column), None] if by_reference && bottom == 0 => Some(Resolved::Column {
+                    column,
+                    negate: false,
+                }),
+                [None, Some(column)] if by_reference && top == 0 => Some(Resolved::Column {
+                    column,
+                    negate: true,
+                }),
                 _ => None,
             }
         };

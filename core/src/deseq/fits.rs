@@ -7,11 +7,14 @@ use std::ops::Range;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::stats::glm::{GeneFit, IrlsOptions, NbWorkspace, fit_gene, fit_gene_quickly};
+use crate::stats::glm::{
+    DesignRows, GeneFit, IrlsOptions, NbWorkspace, fit_gene, fit_gene_quickly,
+};
 use crate::stats::nb::ln_probability;
 use crate::stats::outliers::{RobustDispersion, cooks_distance, samples_in_cells_of};
 
 use super::dataset::DeseqDataset;
+use super::gene_wise::FittedMeans;
 use super::genes::{GeneReader, by_blocks};
 use super::moments::Model;
 
@@ -77,8 +80,16 @@ pub(super) struct FitPlan<'a> {
     pub skip: &'a [bool],
     pub irls: IrlsOptions,
     pub cooks: Option<CooksPlan>,
+    /// Means that Cook's distances are about; those of the fit when absent.
+    pub cooks_means: Option<CooksMeans<'a>>,
     pub keep_assays: bool,
     pub quick: Option<Quick<'a>>,
+}
+
+/// Means of an earlier step, with the design that they are of.
+pub(super) struct CooksMeans<'a> {
+    pub means: &'a FittedMeans,
+    pub rows: DesignRows,
 }
 
 /// Fits by the quickest way.
@@ -91,6 +102,9 @@ struct Scratch<'a> {
     reader: GeneReader<'a>,
     nb: NbWorkspace,
     cooks: Vec<f64>,
+    /// Means that Cook's distances are about, by sample and by row of their design.
+    about: Vec<f64>,
+    about_row: Vec<f64>,
 }
 
 impl FitPlan<'_> {
@@ -108,6 +122,8 @@ impl FitPlan<'_> {
                 reader: GeneReader::new(dataset),
                 nb: NbWorkspace::new(&self.model.rows),
                 cooks: vec![0.0; dataset.n_samples()],
+                about: vec![0.0; dataset.n_samples()],
+                about_row: vec![0.0; self.cooks_means.as_ref().map_or(0, |c| c.rows.n_rows())],
             },
             |scratch, range| self.block(ctx, scratch, range),
             |part| {
@@ -178,13 +194,21 @@ impl FitPlan<'_> {
             return;
         };
         let p = self.model.rows.n_columns() as f64;
+        match &self.cooks_means {
+            Some(known) => {
+                let (scale, by_row) = (&scratch.reader.scale, &mut scratch.about_row);
+                let (means, about) = (known.means, &mut scratch.about);
+                means.write(&known.rows, gene, scale, by_row, about);
+            }
+            None => scratch.about.copy_from_slice(&scratch.nb.mu),
+        }
         let dispersion = plan.robust.of(&scratch.reader.normalized);
         let (mut most, mut most_kept) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         let mut worst = (f64::NEG_INFINITY, 0);
         for j in 0..scratch.cooks.len() {
             let distance = cooks_distance(
                 scratch.reader.counts[j],
-                scratch.nb.mu[j],
+                scratch.about[j],
                 dispersion,
                 scratch.nb.hat[j],
                 p,

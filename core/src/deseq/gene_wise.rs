@@ -24,7 +24,7 @@ use super::genes::{GeneReader, by_blocks};
 use super::moments::{BaseMoments, Model, mean_inverse_factor};
 use super::options::{DispersionOptions, Mode};
 
-/// Weights below this are raised to it in the gene-wise step. DESeq2: 1e-6.
+/// Weights below this are raised to it in the likelihood of the dispersion. DESeq2: 1e-6.
 const LEAST_WEIGHT: f64 = 1e-6;
 /// Change of ln alpha above which a gene is fitted again. DESeq2: 0.05.
 const MOVED: f64 = 0.05;
@@ -55,6 +55,11 @@ pub(super) struct FittedMeans {
 }
 
 impl FittedMeans {
+    /// Whether there are means; dispersions of a host's own come without.
+    pub fn are_known(&self) -> bool {
+        self.given.is_some() || !self.coefficients.is_empty()
+    }
+
     /// Writes the floored means of a gene.
     pub fn write(
         &self,

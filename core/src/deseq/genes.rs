@@ -21,6 +21,8 @@ pub(super) struct GeneReader<'a> {
     pub scale: Vec<f64>,
     pub ln_scale: Vec<f64>,
     weights: Vec<f64>,
+    /// Weights of the profile of the dispersion, which may be raised.
+    profile_weights: Vec<f64>,
     pub normalized: Vec<f64>,
     pub table: CountTable,
 }
@@ -38,6 +40,7 @@ impl<'a> GeneReader<'a> {
             ln_scale: scale.iter().map(|&s| libm::log(s)).collect(),
             scale,
             weights: vec![1.0; m],
+            profile_weights: vec![1.0; m],
             normalized: vec![0.0; m],
             table: CountTable::default(),
         }
@@ -68,6 +71,7 @@ impl<'a> GeneReader<'a> {
             for (out, w) in self.weights.iter_mut().zip(row) {
                 *out = w / most;
             }
+            self.profile_weights.copy_from_slice(&self.weights);
         }
     }
 
@@ -76,21 +80,25 @@ impl<'a> GeneReader<'a> {
         self.dataset.weights.as_ref().map(|_| &self.weights[..])
     }
 
-    /// Counts, weights and the table of distinct counts.
+    /// Counts, weights of the profile and the table of distinct counts.
     pub fn parts(&mut self) -> (&[f64], Option<&[f64]>, &mut CountTable) {
-        let weights = self.dataset.weights.as_ref().map(|_| &self.weights[..]);
+        let weights = self.dataset.weights.as_ref();
+        let weights = weights.map(|_| &self.profile_weights[..]);
         (&self.counts, weights, &mut self.table)
     }
 
     /// Fills the table of distinct counts.
     pub fn fill_table(&mut self) {
-        let weights = self.dataset.weights.as_ref().map(|_| &self.weights[..]);
+        let weights = self.dataset.weights.as_ref();
+        let weights = weights.map(|_| &self.profile_weights[..]);
         self.table.fill(&self.counts, weights);
     }
 
-    /// Raises weights to at least this value.
+    /// Raises the weights of the profile to at least this value; those of fits stay.
     pub fn floor_weights(&mut self, floor: f64) {
-        self.weights.iter_mut().for_each(|w| *w = w.max(floor));
+        self.profile_weights
+            .iter_mut()
+            .for_each(|w| *w = w.max(floor));
     }
 
     /// The gene for a fit with this dispersion.

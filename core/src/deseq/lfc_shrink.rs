@@ -12,8 +12,8 @@ use std::str::FromStr;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::stats::effect_size::{
-    ApeglmWorkspace, AshPrior, CauchyPrior, ash_posterior, cauchy_prior_scale, fit_ash_prior,
-    s_values, shrink_gene,
+    ApeglmWorkspace, AshPrior, CauchyPrior, ash_false_or_small, ash_posterior, cauchy_prior_scale,
+    fit_ash_prior, s_values, shrink_gene,
 };
 use crate::stats::glm::{LeastSquares, ModelMatrix, Values, Variable, make_name, model_matrix};
 use crate::stats::special::normal_upper_tail;
@@ -70,11 +70,12 @@ pub enum ShrinkTarget {
 pub struct ShrinkOptions {
     /// Method. Default apeglm.
     pub kind: ShrinkType,
-    /// Threshold of the log2 fold change; apeglm then gives s-values of "false sign or small".
+    /// Threshold of the log2 fold change; apeglm and ashr then give s-values of "false sign or small".
     pub lfc_threshold: f64,
     /// s-values instead of p-values (apeglm and ashr).
     pub svalue: bool,
-    /// Whether apeglm's scale is estimated from all genes; 1 otherwise. Default true.
+    /// Whether apeglm's scale is estimated from all genes. Otherwise it is 1, and all coefficients but the first
+    /// have this prior. Default true.
     pub ape_adapt: bool,
     /// Options of the results that normal shrinkage with a threshold recomputes.
     pub results: ResultsOptions,
@@ -154,6 +155,7 @@ pub fn lfc_shrink(
         Some(base) => base,
         None => {
             let mut asked = options.results.clone();
+            asked.lfc_threshold = 0.0;
             (asked.name, asked.contrast) = match target {
                 ShrinkTarget::Coefficient(name) => (Some(name.clone()), None),
                 ShrinkTarget::Contrast(contrast) => (None, Some(contrast.clone())),
@@ -333,6 +335,8 @@ fn apeglm(
     let prior = CauchyPrior {
         coefficient: column,
         scale,
+        // apeglm without estimates to adapt to: every coefficient but the first.
+        of_all: !options.ape_adapt,
     };
     let p = model.rows.n_columns();
     let (fit, dispersions) = (&analysis.fit, &analysis.dispersions);
@@ -388,13 +392,7 @@ fn apeglm(
     let (map, sd) = (pick(&|f| f.map), pick(&|f| f.sd));
     let threshold = options.lfc_threshold * ln2;
     if threshold > 0.0 {
-        message(
-            ctx,
-            &format!(
-                "s-values count a change below lfcThreshold = {} as false",
-                options.lfc_threshold
-            ),
-        )?;
+        note_threshold(ctx, options.lfc_threshold)?;
     }
     let rates: Vec<f64> = map
         .iter()
@@ -423,6 +421,13 @@ fn apeglm(
     })
 }
 
+fn note_threshold(ctx: &Context, threshold: f64) -> Result<()> {
+    message(
+        ctx,
+        &format!("s-values count a change below lfcThreshold = {threshold} as false"),
+    )
+}
+
 /// Probability that the sign is wrong, or, with a threshold, that the effect is smaller than it.
 fn false_sign_or_small(map: f64, sd: f64, threshold: f64) -> f64 {
     if threshold == 0.0 {
@@ -439,20 +444,32 @@ fn false_sign_or_small(map: f64, sd: f64, threshold: f64) -> f64 {
 }
 
 fn ashr(ctx: &Context, base: &DeseqResults, options: &ShrinkOptions) -> Result<Shrunken> {
-    if options.lfc_threshold > 0.0 {
-        message(ctx, "lfcThreshold is not used by type='ashr'")?;
-    }
     message(
         ctx,
         "using 'ashr' for LFC shrinkage (Stephens, M. 2016, Biostatistics)",
     )?;
     let prior = fit_ash_prior(&base.log2_fold_change, &base.lfc_se)?;
     let posterior = ash_posterior(&prior, &base.log2_fold_change, &base.lfc_se);
-    let s = options
-        .svalue
-        .then(|| s_values(&posterior.local_false_sign_rate));
+    let threshold = options.lfc_threshold;
+    let results = if threshold > 0.0 {
+        note_threshold(ctx, threshold)?;
+        let rates = ash_false_or_small(&prior, &base.log2_fold_change, &base.lfc_se, threshold);
+        let mut out = replace_effects(base, posterior.mean, posterior.sd, None, options);
+        // The tests of the base table stay beside s-values of another question.
+        out.stat.clone_from(&base.stat);
+        if let Some(stat) = base.notes.iter().find(|n| n.0 == "stat") {
+            out.notes.insert(3, stat.clone());
+        }
+        add_svalue(&mut out, s_values(&rates), &words_of(base));
+        out
+    } else {
+        let s = options
+            .svalue
+            .then(|| s_values(&posterior.local_false_sign_rate));
+        replace_effects(base, posterior.mean, posterior.sd, s, options)
+    };
     Ok(Shrunken {
-        results: replace_effects(base, posterior.mean, posterior.sd, s, options),
+        results,
         prior: PriorInfo::Ashr(prior),
     })
 }
@@ -471,15 +488,7 @@ fn replace_effects(
     out.lfc_mle = None;
     out.stat = None;
     out.lfc_threshold = options.lfc_threshold;
-    let bare = |note: &str| {
-        note.split_once(": ")
-            .map_or(String::new(), |(_, what)| what.to_owned())
-    };
-    let what = base
-        .notes
-        .iter()
-        .find(|n| n.0 == "log2FoldChange")
-        .map_or(String::new(), |n| bare(&n.1.description));
+    let what = words_of(base);
     let dropped: &[&str] = if svalue.is_some() {
         &["stat", "lfcMLE", "pvalue", "padj"]
     } else {
@@ -497,16 +506,28 @@ fn replace_effects(
     if let Some(svalue) = svalue {
         out.pvalue = None;
         out.padj = None;
-        out.svalue = Some(svalue);
-        out.notes.push((
-            "svalue".to_owned(),
-            ColumnNote {
-                kind: "results",
-                description: format!("s-value: {what}"),
-            },
-        ));
+        add_svalue(&mut out, svalue, &what);
     }
     out
+}
+
+/// What a table compares, from the description of its effects.
+fn words_of(base: &DeseqResults) -> String {
+    let effect = base.notes.iter().find(|n| n.0 == "log2FoldChange");
+    effect
+        .and_then(|n| n.1.description.split_once(": "))
+        .map_or(String::new(), |(_, what)| what.to_owned())
+}
+
+fn add_svalue(out: &mut DeseqResults, svalue: Vec<f64>, what: &str) {
+    out.svalue = Some(svalue);
+    out.notes.push((
+        "svalue".to_owned(),
+        ColumnNote {
+            kind: "results",
+            description: format!("s-value: {what}"),
+        },
+    ));
 }
 
 fn normal(

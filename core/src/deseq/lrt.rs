@@ -12,7 +12,7 @@ use crate::stats::special::chi_squared_upper_tail;
 
 use super::dataset::{DeseqDataset, Design};
 use super::dispersions::Dispersions;
-use super::fits::Fits;
+use super::fits::{CooksMeans, Fits};
 use super::moments::Model;
 use super::options::TestOptions;
 use super::quasi;
@@ -102,7 +102,13 @@ fn by_likelihood(
     (full, reduced): (&Model, &Model),
     options: &TestOptions,
 ) -> Result<Tested> {
-    let plan = fit_plan(dataset, dispersions, full, options, true);
+    let mut plan = fit_plan(dataset, dispersions, full, options, true);
+    // As in DESeq2, the means on which the dispersions rest, or those of the test before.
+    let means = &dispersions.means;
+    plan.cooks_means = means.are_known().then(|| CooksMeans {
+        means,
+        rows: Model::new(dispersions.model_matrix.clone()).rows,
+    });
     let fits = plan.run(ctx, "fitting full model", dataset)?;
     note_unconverged(ctx, dispersions, &fits)?;
     let plan = fit_plan(dataset, dispersions, reduced, options, false);

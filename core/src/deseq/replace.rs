@@ -316,10 +316,7 @@ fn put_fit(all: &mut TestFit, to: usize, part: &TestFit, from: usize) {
         all.pvalue[to] = part.pvalue[from];
         all.reduced_converged[to] = part.reduced_converged[from];
     }
-    if let (Some(all), Some(part)) = (&mut all.mle, &part.mle) {
-        let q = all.names.len();
-        all.beta[to * q..(to + 1) * q].copy_from_slice(&part.beta[from * q..(from + 1) * q]);
-    }
+    // As in DESeq2, coefficients without prior stay those of the original counts.
 }
 
 /// All results of a gene whose counts have become zero are missing.

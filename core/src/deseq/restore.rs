@@ -47,6 +47,9 @@ pub struct KnownDispersions {
     pub prior_var: f64,
     /// The model matrix of the estimates.
     pub model_matrix: ModelMatrix,
+    /// Fitted means, genes x samples, which Cook's distances of likelihood-ratio tests are about; those of the
+    /// test itself when absent.
+    pub mu: Option<Vec<f64>>,
     /// Quasi-likelihood dispersions.
     pub quasi: Option<QuasiLikelihood>,
 }
@@ -123,6 +126,19 @@ fn known_means(given: Option<Vec<f64>>) -> FittedMeans {
     }
 }
 
+/// Means must be positive where a gene is fitted.
+fn check_means(dataset: &DeseqDataset, mu: &[f64], all_zero: &[bool]) -> Result<()> {
+    let m = dataset.n_samples();
+    sized("mu", mu.len(), dataset.n_genes() * m)?;
+    let fine = |at: usize| all_zero[at / m] || mu[at].is_finite() && mu[at] > 0.0;
+    if let Some(at) = (0..mu.len()).find(|&at| !fine(at)) {
+        let (mu, gene) = (mu[at], &dataset.genes[at / m]);
+        let message = format!("{mu} of gene {gene:?}; fitted means must be positive");
+        return Err(Error::argument("mu", message));
+    }
+    Ok(())
+}
+
 impl KnownGeneWise {
     /// The estimates, for the stages that follow.
     ///
@@ -137,14 +153,7 @@ impl KnownGeneWise {
         sized("dispGeneIter", self.gene_iter.len(), n)?;
         sized("disp_model_matrix", self.model_matrix.n_samples, m)?;
         if let Some(mu) = &self.mu {
-            sized("mu", mu.len(), n * m)?;
-            let fitted = |at: usize| !self.moments.all_zero[at / m];
-            let bad = |at: &usize| fitted(*at) && !(mu[*at].is_finite() && mu[*at] > 0.0);
-            if let Some(at) = (0..mu.len()).find(bad) {
-                let (mu, gene) = (mu[at], &dataset.genes[at / m]);
-                let message = format!("{mu} of gene {gene:?}; fitted means must be positive");
-                return Err(Error::argument("mu", message));
-            }
+            check_means(dataset, mu, &self.moments.all_zero)?;
         }
         Ok(GeneWiseDispersions {
             moments: self.moments,
@@ -191,6 +200,9 @@ impl KnownDispersions {
         sized("dispOutlier", self.outlier.len(), n)?;
         let n_rows = self.model_matrix.n_samples;
         sized("disp_model_matrix", n_rows, dataset.n_samples())?;
+        if let Some(mu) = &self.mu {
+            check_means(dataset, mu, &self.moments.all_zero)?;
+        }
         for (gene, alpha) in self.dispersion.iter().enumerate() {
             if !(self.moments.all_zero[gene] || alpha.is_finite() && *alpha > 0.0) {
                 let name = &dataset.genes[gene];
@@ -213,8 +225,7 @@ impl KnownDispersions {
             prior_var: self.prior_var,
             model_matrix: self.model_matrix,
             quasi: self.quasi,
-            // Only the estimation itself goes on from the fitted means.
-            means: Arc::new(known_means(None)),
+            means: Arc::new(known_means(self.mu)),
             moments: self.moments,
         })
     }

@@ -301,10 +301,18 @@ fn check(analysis: &Analysis, options: &ResultsOptions) -> Result<()> {
         return Err(Error::argument("name", "give either a contrast or a name"));
     }
     let wald = analysis.fit.lrt.is_none() || options.test == Some(TestKind::Wald);
-    if !wald && options.lfc_threshold > 0.0 {
+    let two_sided = matches!(
+        options.alt_hypothesis,
+        AltHypothesis::GreaterAbs | AltHypothesis::GreaterAbs2014
+    );
+    if !wald && (options.lfc_threshold > 0.0 || !two_sided) {
         return Err(Error::argument(
-            "lfcThreshold",
-            "tests against a threshold need Wald statistics: test = \"Wald\"",
+            if two_sided {
+                "lfcThreshold"
+            } else {
+                "altHypothesis"
+            },
+            "tests against a threshold or of one side need Wald statistics: test = \"Wald\"",
         ));
     }
     if options.test == Some(TestKind::Lrt) && analysis.fit.lrt.is_none() {

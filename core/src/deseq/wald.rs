@@ -7,7 +7,7 @@
 //! DESeq2 1.38 and 1.44, `nbinomWaldTest`.
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::stats::effect_size::{LevelGroup, PriorVarianceInput, beta_prior_variance};
 use crate::stats::glm::{IrlsOptions, ModelMatrix};
 use crate::stats::special::{f_quantile, normal_upper_tail, t_upper_tail};
@@ -197,6 +197,7 @@ pub(super) fn fit_plan<'a>(
         skip: &dispersions.moments.all_zero,
         irls,
         cooks,
+        cooks_means: None,
         keep_assays: options.keep_assays && dataset.n_samples() == m,
         quick: (options.mode == Mode::Fast).then(|| Quick {
             first: dispersions.log_means_of(model),
@@ -455,12 +456,6 @@ pub(super) fn estimate_beta_prior(
     mle: &[f64],
     options: &TestOptions,
 ) -> Result<Vec<f64>> {
-    let formula = dataset.design.as_formula().ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            "a prior of coefficients needs a design formula",
-        )
-    })?;
     // Dispersions of the user's own have no trend.
     let flat;
     let fit = if dispersions.fit.iter().all(|f| f.is_nan()) {
@@ -483,6 +478,13 @@ pub(super) fn estimate_beta_prior(
     if options.standard_matrix {
         return Ok(beta_prior_variance(&input, &[], &standard.names));
     }
+    let formula = dataset.design.as_formula();
+    let formula = formula.filter(|f| f.intercept).ok_or_else(|| {
+        Error::argument(
+            "design",
+            "a prior of the levels of factors needs a design formula with an intercept",
+        )
+    })?;
     let expanded = dataset.expanded_matrix()?;
     let mut groups = Vec::new();
     for variable in dataset.variables(formula)? {

@@ -118,11 +118,11 @@ test_that("size factors, factors and dispersions can be set", {
   expect_identical(dispersions(fit)[1:6], alpha[1:6])
   expect_length(resultsNames(fit), 4)
   expect_s3_class(cyto_error(dispersions(dds) <- rep(-1, nrow(dds))), "cyto_invalid_argument")
-  expect_identical(unname(sizeFactors(estimateSizeFactors(deseq_data(), quiet = TRUE))),
-                   unname(estimateSizeFactorsForMatrix(input$counts)))
+  expect_equal(sizeFactors(estimateSizeFactors(deseq_data(), quiet = TRUE)), estimateSizeFactorsForMatrix(input$counts),
+               tolerance = 1e-13)
 })
 
-test_that("size factors take control genes, means and matrices, and refuse other location functions", {
+test_that("size factors take control genes, means, matrices and other location functions", {
   dds <- deseq_data()
   few <- estimateSizeFactors(dds, controlGenes = 20:60, quiet = TRUE)
   flags <- estimateSizeFactors(dds, controlGenes = seq_len(nrow(dds)) %in% 20:60, quiet = TRUE)
@@ -130,7 +130,29 @@ test_that("size factors take control genes, means and matrices, and refuse other
   expect_false(identical(sizeFactors(few), sizeFactors(estimateSizeFactors(dds, quiet = TRUE))))
   means <- exp(rowMeans(log(counts(dds) + 1)))
   expect_equal(exp(mean(log(sizeFactors(estimateSizeFactors(dds, geoMeans = means))))), 1)
-  expect_s3_class(cyto_error(estimateSizeFactors(dds, locfunc = mean)), "cyto_unsupported")
+  # The engine's median, by hand.
+  median_of <- function(x) stats::median(x)
+  scale <- matrix(seq(0.5, 2, length.out = length(input$counts)), nrow(dds))
+  for (arguments in list(list(), list(type = "poscounts"), list(geoMeans = means), list(controlGenes = 20:60), list(normMatrix = scale))) {
+    by_engine <- do.call(estimateSizeFactors, c(list(dds, quiet = TRUE), arguments))
+    by_hand <- do.call(estimateSizeFactors, c(list(dds, quiet = TRUE, locfunc = median_of), arguments))
+    expect_equal(sizeFactors(by_hand), sizeFactors(by_engine), tolerance = 1e-13)
+    expect_equal(normalizationFactors(by_hand), normalizationFactors(by_engine), tolerance = 1e-13)
+  }
+  logs <- log(counts(dds)) - rowMeans(log(counts(dds)))
+  logs <- logs[is.finite(rowSums(logs)), ]
+  expect_equal(sizeFactors(estimateSizeFactors(dds, locfunc = mean)), exp(colMeans(logs)))
+  expect_identical(cyto_error(estimateSizeFactors(dds, locfunc = mean, type = "iterate"))$argument, "locfunc")
+  # Numbers that are not whole, and no gene with counts everywhere.
+  expect_length(estimateSizeFactorsForMatrix(counts(dds) + 0.5), ncol(dds))
+  sparse <- counts(dds)
+  sparse[cbind(seq_len(nrow(sparse)), rep(seq_len(ncol(sparse)), length.out = nrow(sparse)))] <- 0L
+  thin <- dds
+  counts(thin) <- sparse
+  for (type in c("ratio", "poscounts")) {
+    failed <- tryCatch(estimateSizeFactors(thin, type = type, quiet = TRUE), error = identity)
+    expect_identical(inherits(failed, "error"), type == "ratio")
+  }
   scaled <- estimateSizeFactors(dds, normMatrix = matrix(runif(length(input$counts), 0.5, 2), nrow(dds)), quiet = TRUE)
   expect_identical(dim(normalizationFactors(scaled)), dim(dds))
 })

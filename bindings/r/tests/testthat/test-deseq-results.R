@@ -99,6 +99,7 @@ test_that("effects are shrunken towards 0, and tables of one's own are taken", {
     expect_lt(mean(abs(made$log2FoldChange[weak])), 0.9 * mean(abs(res$log2FoldChange[weak])))
     expect_identical(made$padj, res$padj)
     expect_identical(priorInfo(made)$type, type)
+    expect_true(c(apeglm = "prior.control", ashr = "fitted_g", normal = "betaPriorVar")[[type]] %in% names(priorInfo(made)))
     expect_message(lfcShrink(dds, coef = 4, type = type), type)
   }
   by_s <- lfcShrink(dds, coef = 4, svalue = TRUE, quiet = TRUE)
@@ -109,6 +110,74 @@ test_that("effects are shrunken towards 0, and tables of one's own are taken", {
   expect_identical(cyto_error(lfcShrink(dds, coef = "condition_B_vs_A", res = res, quiet = TRUE))$argument, "res")
   contrast <- lfcShrink(dds, contrast = c("condition", "C", "B"), type = "ashr", quiet = TRUE)
   expect_match(S4Vectors::mcols(contrast)$description[2], "condition C vs B")
+  # A threshold: s-values beside the tests of the plain table; genes without counts have the prior.
+  beyond <- lfcShrink(dds, coef = 4, res = res, type = "ashr", lfcThreshold = 1, quiet = TRUE)
+  expect_identical(colnames(beyond), c("baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj", "svalue"))
+  expect_identical(beyond$pvalue, res$pvalue)
+  expect_identical(lfcShrink(dds, coef = 4, type = "ashr", lfcThreshold = 1, quiet = TRUE)$pvalue, res$pvalue)
+  prior <- priorInfo(beyond)$fitted_g
+  expect_equal(beyond$log2FoldChange[7], 0)
+  expect_equal(beyond$lfcSE[7], sqrt(sum(prior$pi * prior$sd^2)))
+})
+
+test_that("apeglm with a prior of fixed scale shrinks all coefficients but the first", {
+  # The objective of one gene, minimised by hand.
+  gene <- 20
+  data <- as.data.frame(SummarizedExperiment::colData(dds))
+  x <- model.matrix(~ batch + condition, data)
+  size <- 1 / dispersions(dds)[gene]
+  objective <- function(b) {
+    mu <- sizeFactors(dds) * exp(drop(x %*% b))
+    -sum(dnbinom(counts(dds)[gene, ], mu = mu, size = size, log = TRUE)) + b[1]^2 / 450 + sum(log1p(b[-1]^2))
+  }
+  start <- unlist(S4Vectors::mcols(dds)[gene, resultsNames(dds)]) * log(2)
+  found <- optim(start, objective, method = "BFGS", control = list(reltol = 1e-14))
+  made <- lfcShrink(dds, coef = 4, apeAdapt = FALSE, quiet = TRUE)
+  expect_equal(made$log2FoldChange[gene], found$par[[4]] / log(2), tolerance = 1e-4)
+  expect_identical(priorInfo(made)$prior.control$prior.scale, 1)
+})
+
+test_that("comparisons, likelihood-ratio tests and their outliers follow the design", {
+  data <- deseq_data()
+  design(data) <- ~ 0 + batch + condition
+  without <- DESeq(data, quiet = TRUE)
+  made <- results(without, contrast = c("condition", "C", "A"))
+  expect_equal(made$log2FoldChange, results(dds, contrast = c("condition", "C", "A"))$log2FoldChange, tolerance = 1e-5)
+  expect_equal(results(without, contrast = c("condition", "A", "C"))$stat, -made$stat)
+  design(data) <- ~ condition
+  lrt <- DESeq(data, test = "LRT", reduced = ~ 1, quiet = TRUE)
+  expect_identical(cyto_error(results(lrt, altHypothesis = "less"))$argument, "altHypothesis")
+  # Cook's distances of this test are about the means of the gene-wise dispersions, here those of each condition.
+  q <- counts(data <- estimateSizeFactors(data, quiet = TRUE), normalized = TRUE)
+  x <- model.matrix(~ condition, as.data.frame(SummarizedExperiment::colData(data)))
+  mu <- pmax(t(t(q %*% x %*% solve(crossprod(x)) %*% t(x)) * sizeFactors(data)), 0.5)
+  gene <- 20
+  var <- max(tapply(q[gene, ], data$condition, function(v) {
+    centre <- mean(v, trim = 1 / 4)
+    1.86 * mean((v - centre)^2, trim = 1 / 4)
+  }))
+  alpha <- max(0.04, (var - mean(q[gene, ])) / mean(q[gene, ])^2)
+  h <- SummarizedExperiment::assay(lrt, "H")[gene, ]
+  k <- counts(data)[gene, ]
+  by_hand <- (k - mu[gene, ])^2 / (mu[gene, ] + alpha * mu[gene, ]^2) / 3 * h / (1 - h)^2
+  expect_equal(SummarizedExperiment::assay(lrt, "cooks")[gene, ], by_hand, tolerance = 1e-8)
+  steps <- estimateDispersionsMAP(estimateDispersionsFit(estimateDispersionsGeneEst(data, quiet = TRUE), quiet = TRUE), quiet = TRUE)
+  alone <- nbinomLRT(steps, reduced = ~ 1, quiet = TRUE)
+  expect_equal(SummarizedExperiment::assay(alone, "cooks")[gene, ], by_hand, tolerance = 1e-8)
+})
+
+test_that("what can be replaced is noted where nothing was, and levels without samples are errors", {
+  data <- deseq_data(~ batch, m = 16)
+  counts(data)[11, 2] <- counts(data)[11, 3]
+  fitted <- DESeq(data, quiet = TRUE)
+  replace <- S4Vectors::mcols(fitted)$replace
+  expect_true(is.na(replace[7]))
+  if (!any(replace, na.rm = TRUE)) expect_false("replaceCounts" %in% SummarizedExperiment::assayNames(fitted))
+  expect_true(all(fitted$replaceable))
+  less <- data[, data$condition != "B"]
+  design(data) <- ~ condition
+  less@design <- ~ condition
+  expect_identical(cyto_error(DESeq(less))$argument, "design")
 })
 
 test_that("a model matrix and designs beyond the engine's formulas work", {

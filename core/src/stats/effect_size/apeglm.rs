@@ -33,6 +33,14 @@ pub struct CauchyPrior {
     pub coefficient: usize,
     /// Scale of its prior, natural log.
     pub scale: f64,
+    /// Whether all coefficients but the first have this prior, not only `coefficient`.
+    pub of_all: bool,
+}
+
+impl CauchyPrior {
+    fn is_of(self, k: usize) -> bool {
+        k == self.coefficient || (self.of_all && k > 0)
+    }
 }
 
 /// A posterior mode.
@@ -158,7 +166,7 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Objective at `b`; gradient and Hessian of everything but the Cauchy term stay in the
+    /// Objective at `b`; its gradient, and the Hessian of everything but the Cauchy terms, stay in the
     /// workspace.
     fn evaluate(&self, b: &[f64], ws: &mut ApeglmWorkspace) -> f64 {
         let (design, gene) = (self.design, self.gene);
@@ -190,15 +198,19 @@ impl Problem<'_> {
         design.sum_by_row(&ws.curvature, &mut ws.row_curvature);
         design.cross(&ws.row_slope, &mut ws.gradient);
         design.gram(&ws.row_curvature, &mut ws.hessian);
-        let (p, c) = (design.n_columns(), self.prior.coefficient);
-        for k in (0..p).filter(|&k| k != c) {
-            value += b[k] * b[k] / (2.0 * WIDE * WIDE);
-            ws.gradient[k] += b[k] / (WIDE * WIDE);
-            ws.hessian[k * p + k] += 1.0 / (WIDE * WIDE);
+        let p = design.n_columns();
+        for (k, &b) in b.iter().enumerate() {
+            if self.prior.is_of(k) {
+                let scaled = b / self.prior.scale;
+                value += libm::log1p(scaled * scaled);
+                ws.gradient[k] += 2.0 * b / self.spread(b);
+            } else {
+                value += b * b / (2.0 * WIDE * WIDE);
+                ws.gradient[k] += b / (WIDE * WIDE);
+                ws.hessian[k * p + k] += 1.0 / (WIDE * WIDE);
+            }
         }
-        let scaled = b[c] / self.prior.scale;
-        ws.gradient[c] += 2.0 * b[c] / self.spread(b[c]);
-        value + libm::log1p(scaled * scaled)
+        value
     }
 
     fn spread(&self, b: f64) -> f64 {
@@ -213,11 +225,10 @@ impl Problem<'_> {
 
     /// Factors the Hessian with the exact curvature of the prior, or else with that of a quadratic
     /// that lies above it; false when neither works.
-    fn factor(&self, b: f64, ws: &mut ApeglmWorkspace) -> bool {
-        let (p, c) = (self.design.n_columns(), self.prior.coefficient);
-        for curvature in [self.cauchy_curvature(b), 2.0 / self.spread(b)] {
-            ws.normal.copy_from_slice(&ws.hessian);
-            ws.normal[c * p + c] += curvature;
+    fn factor(&self, b: &[f64], ws: &mut ApeglmWorkspace) -> bool {
+        let p = self.design.n_columns();
+        for exact in [true, false] {
+            self.with_prior(b, exact, ws);
             if cholesky(&ws.normal, p, 0.0, &mut ws.factor) {
                 return true;
             }
@@ -225,15 +236,28 @@ impl Problem<'_> {
         false
     }
 
+    /// The Hessian with the curvature of the prior, or with that of the quadratic above it.
+    fn with_prior(&self, b: &[f64], exact: bool, ws: &mut ApeglmWorkspace) {
+        let p = self.design.n_columns();
+        ws.normal.copy_from_slice(&ws.hessian);
+        for k in (0..p).filter(|&k| self.prior.is_of(k)) {
+            ws.normal[k * p + k] += if exact {
+                self.cauchy_curvature(b[k])
+            } else {
+                2.0 / self.spread(b[k])
+            };
+        }
+    }
+
     /// The local minimum that a start leads to: the known one as soon as a Newton step ends there.
     fn minimise(&self, start: &[f64], known: Option<&Mode>, ws: &mut ApeglmWorkspace) -> Mode {
         let known = known.filter(|known| known.converged);
-        let (p, c) = (self.design.n_columns(), self.prior.coefficient);
+        let p = self.design.n_columns();
         let mut b = start.to_vec();
         let mut value = self.evaluate(&b, ws);
         let mut polished = 0;
         for _ in 0..MAX_STEPS {
-            if !value.is_finite() || !self.factor(b[c], ws) {
+            if !value.is_finite() || !self.factor(&b, ws) {
                 return self.failed(&b);
             }
             ws.step.copy_from_slice(&ws.gradient);
@@ -298,8 +322,7 @@ impl Problem<'_> {
     /// A minimum at `b`, where the workspace's Hessian was taken.
     fn mode(&self, b: Vec<f64>, value: f64, converged: bool, ws: &mut ApeglmWorkspace) -> Mode {
         let (p, c) = (self.design.n_columns(), self.prior.coefficient);
-        ws.normal.copy_from_slice(&ws.hessian);
-        ws.normal[c * p + c] += self.cauchy_curvature(b[c]);
+        self.with_prior(&b, true, ws);
         let mut sd = f64::NAN;
         if cholesky(&ws.normal, p, 0.0, &mut ws.factor) {
             ws.step.fill(0.0);
@@ -368,6 +391,7 @@ mod tests {
                 prior: CauchyPrior {
                     coefficient: 2,
                     scale: 0.4,
+                    of_all: false,
                 },
             };
             let b: Vec<f64> = (0..3)
@@ -419,6 +443,7 @@ mod tests {
             let prior = CauchyPrior {
                 coefficient: 2,
                 scale: 0.1,
+                of_all: false,
             };
             let got = shrink_gene(&design, &gene, prior, &[2.0, 0.0, lift], &mut ws);
             assert!(got.converged);

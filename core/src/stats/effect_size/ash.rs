@@ -17,7 +17,7 @@ use crate::stats::special::{HALF_LN_TWO_PI, normal_upper_tail};
 /// Ratio of neighbouring standard deviations of the grid.
 const RATIO: f64 = std::f64::consts::SQRT_2;
 /// Residual of the optimality conditions at which the search ends.
-const RESIDUAL: f64 = 1e-9;
+const RESIDUAL: f64 = 1e-11;
 const MAX_STEPS: usize = 200;
 
 /// The fitted prior.
@@ -31,7 +31,7 @@ pub struct AshPrior {
     pub ln_likelihood: f64,
 }
 
-/// Posterior of the effects; NaN where an estimate is missing.
+/// Posterior of the effects; the prior where an estimate is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AshPosterior {
     /// Mean.
@@ -235,11 +235,7 @@ pub fn ash_posterior(prior: &AshPrior, estimates: &[f64], errors: &[f64]) -> Ash
         local_false_sign_rate: Vec::with_capacity(estimates.len()),
     };
     for (&b, &s) in estimates.iter().zip(errors) {
-        let [mean, sd, rate] = if usable(b, s) {
-            posterior_of(prior, b, s)
-        } else {
-            [f64::NAN; 3]
-        };
+        let [mean, sd, rate] = summary_of(&posterior_of(prior, b, s));
         out.mean.push(mean);
         out.sd.push(sd);
         out.local_false_sign_rate.push(rate);
@@ -247,29 +243,74 @@ pub fn ash_posterior(prior: &AshPrior, estimates: &[f64], errors: &[f64]) -> Ash
     out
 }
 
-fn posterior_of(prior: &AshPrior, b: f64, s: f64) -> [f64; 3] {
-    let used: Vec<(f64, f64)> = prior
-        .sd
-        .iter()
-        .zip(&prior.pi)
-        .filter(|(_, pi)| **pi > 0.0)
-        .map(|(sd, pi)| (sd * sd, *pi))
+/// Probability of each effect that its sign is wrong or that it is smaller than `threshold`.
+pub fn ash_false_or_small(
+    prior: &AshPrior,
+    estimates: &[f64],
+    errors: &[f64],
+    threshold: f64,
+) -> Vec<f64> {
+    let of = |(&b, &s): (&f64, &f64)| {
+        let parts = posterior_of(prior, b, s);
+        let [mean, _, _] = summary_of(&parts);
+        // Below the threshold of a positive effect, above that of the others.
+        let side = if mean > 0.0 { 1.0 } else { -1.0 };
+        let beyond = |part: &Part| {
+            let z = (side * part.centre - threshold) / part.variance.sqrt();
+            part.weight * normal_upper_tail(z)
+        };
+        parts.iter().map(beyond).sum()
+    };
+    estimates.iter().zip(errors).map(of).collect()
+}
+
+/// One normal of the posterior of an effect.
+struct Part {
+    weight: f64,
+    centre: f64,
+    variance: f64,
+}
+
+/// The normals of the posterior; those of the prior when the estimate cannot be used.
+fn posterior_of(prior: &AshPrior, b: f64, s: f64) -> Vec<Part> {
+    let used = prior.sd.iter().zip(&prior.pi).filter(|(_, pi)| **pi > 0.0);
+    if !usable(b, s) {
+        return used
+            .map(|(sd, pi)| Part {
+                weight: *pi,
+                centre: 0.0,
+                variance: sd * sd,
+            })
+            .collect();
+    }
+    let mut parts: Vec<Part> = used
+        .map(|(sd, pi)| {
+            let v = sd * sd;
+            Part {
+                weight: libm::log(*pi) + ln_density(b, v + s * s),
+                centre: v * b / (v + s * s),
+                variance: v * s * s / (v + s * s),
+            }
+        })
         .collect();
-    let logs: Vec<f64> = used
-        .iter()
-        .map(|(v, pi)| libm::log(*pi) + ln_density(b, v + s * s))
-        .collect();
-    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = logs.iter().map(|l| libm::exp(l - most)).collect();
-    let total: f64 = weights.iter().sum();
+    let logs = parts.iter().map(|part| part.weight);
+    let most = logs.fold(f64::NEG_INFINITY, f64::max);
+    for part in &mut parts {
+        part.weight = libm::exp(part.weight - most);
+    }
+    let total: f64 = parts.iter().map(|part| part.weight).sum();
+    parts.iter_mut().for_each(|part| part.weight /= total);
+    parts
+}
+
+/// Mean, standard deviation, and the probability that the sign is wrong.
+fn summary_of(parts: &[Part]) -> [f64; 3] {
     let (mut mean, mut square, mut positive, mut negative) = (0.0, 0.0, 0.0, 0.0);
-    for ((v, _), w) in used.iter().zip(&weights) {
-        let w = w / total;
-        let variance = v * s * s / (v + s * s);
-        let centre = v * b / (v + s * s);
+    for part in parts {
+        let (w, centre) = (part.weight, part.centre);
         mean += w * centre;
-        square += w * (centre * centre + variance);
-        let z = centre / variance.sqrt();
+        square += w * (centre * centre + part.variance);
+        let z = centre / part.variance.sqrt();
         positive += w * normal_upper_tail(-z);
         negative += w * normal_upper_tail(z);
     }
@@ -343,14 +384,33 @@ mod tests {
     }
 
     #[test]
-    fn unusable_estimates_stay_missing() {
-        let prior = fit_ash_prior(&[1.0, f64::NAN, 2.0], &[0.5, 1.0, 0.0]).expect("one");
-        let posterior = ash_posterior(&prior, &[1.0, f64::NAN, 2.0], &[0.5, 1.0, 0.0]);
-        assert!(
-            posterior.mean[0].is_finite()
-                && posterior.mean[1].is_nan()
-                && posterior.mean[2].is_nan()
-        );
+    fn estimates_that_cannot_be_used_have_the_prior() {
+        let (estimates, errors) = ([1.0, f64::NAN, 2.0], [0.5, 1.0, 0.0]);
+        let prior = fit_ash_prior(&estimates, &errors).expect("one");
+        let posterior = ash_posterior(&prior, &estimates, &errors);
+        let of_prior = prior.sd.iter().zip(&prior.pi).map(|(sd, pi)| pi * sd * sd);
+        let sd = of_prior.sum::<f64>().sqrt();
+        for at in [1, 2] {
+            assert_eq!(posterior.mean[at], 0.0);
+            assert!((posterior.sd[at] - sd).abs() < 1e-12);
+            assert_eq!(posterior.local_false_sign_rate[at], 0.5);
+        }
+        assert!(posterior.mean[0] > 0.0);
         assert!(fit_ash_prior(&[f64::NAN], &[1.0]).is_err());
+    }
+
+    #[test]
+    fn small_effects_count_as_false() {
+        let prior = AshPrior {
+            sd: vec![1.0],
+            pi: vec![1.0],
+            ln_likelihood: 0.0,
+        };
+        // The posterior is N(b / 2, 1 / 2).
+        let rates = ash_false_or_small(&prior, &[2.0, -2.0, 0.5], &[1.0; 3], 0.4);
+        let tail = |z: f64| normal_upper_tail(z / 0.5_f64.sqrt());
+        for (rate, z) in rates.iter().zip([0.6, 0.6, -0.15]) {
+            assert!((rate - tail(z)).abs() < 1e-14);
+        }
     }
 }

@@ -179,9 +179,9 @@ pub fn fit_gene(
     let iterations = iterate(design, gene, options, ws);
     let converged = iterations < options.max_iterations;
     let stable = ws.beta.iter().all(|b| b.is_finite());
-    // Means and weights at the last coefficients.
-    evaluate(design, gene, options.min_mu, ws);
+    // Of a fit that ran away, DESeq2 keeps the weights before the last step, but the means after it.
     let positive = finish(design, options, ws);
+    evaluate(design, gene, options.min_mu, ws);
     let mut fit = GeneFit {
         iterations,
         converged,
