@@ -56,7 +56,7 @@ impl RRandom {
         }
         let mut own = Box::new([0; WORDS]);
         for (own, word) in own.iter_mut().zip(words) {
-            *own = word.cast_unsigned();
+            *own = *word as u32;
         }
         Ok(RRandom {
             kind: *kind,
@@ -67,7 +67,7 @@ impl RRandom {
 
     /// `.Random.seed` of a session that goes on from here.
     pub fn seed(&self) -> Vec<i32> {
-        let words = self.words.iter().map(|word| word.cast_signed());
+        let words = self.words.iter().map(|&word| word as i32);
         [self.kind, self.next as i32]
             .into_iter()
             .chain(words)
@@ -165,7 +165,7 @@ mod tests {
         let mut state = seed;
         let mut step = || {
             state = state.wrapping_mul(69_069).wrapping_add(1);
-            state.cast_signed()
+            state as i32
         };
         // R throws the first 50 away, and the 51st, in whose place the position goes.
         let mut made: Vec<i32> = (0..51 + WORDS).map(|_| step()).skip(50).collect();
