@@ -1887,7 +1887,7 @@ cyto_status cyto_deseq_estimate_size_factors(const struct cyto_context *ctx,
  * Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
  * "glmGamPoi": quasi-likelihood, for `cyto_deseq_lrt`), "mode" ("exact", "fast"), "disp_maxit", "use_cr",
  * "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd",
- * "disp_prior_var".
+ * "disp_prior_var", "keep_assays" (for the array "mu", the fitted means).
  */
 CYTO_API
 cyto_status cyto_deseq_estimate_dispersions(const struct cyto_context *ctx,
@@ -1940,7 +1940,7 @@ cyto_status cyto_deseq_run(const struct cyto_context *ctx,
  * "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
  * "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
  * with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
- * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after gene-wise dispersions). A
+ * (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after dispersions). A
  * data set of `cyto_deseq_replace_outliers` has "replace" and "replaceable". "trend": the
  * dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
  */
@@ -1970,7 +1970,7 @@ const char *cyto_deseq_info_json(const struct cyto_deseq *deseq);
 /**
  * First stage of the dispersions: gene-wise estimates. `CYTO_STATE` without size factors. Options: those of
  * `cyto_deseq_estimate_dispersions` but "outlier_sd" and "disp_prior_var" ("fit_type" counts as "glmGamPoi" or any
- * other), and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier call are forgotten.
+ * other). Estimates of an earlier call are forgotten.
  */
 CYTO_API
 cyto_status cyto_deseq_estimate_gene_wise_dispersions(const struct cyto_context *ctx,

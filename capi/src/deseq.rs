@@ -313,7 +313,7 @@ pub extern "C" fn cyto_deseq_estimate_size_factors(
 /// Second step: dispersions. `CYTO_STATE` before the first. Options: "fit_type" ("parametric", "local", "mean",
 /// "glmGamPoi": quasi-likelihood, for `cyto_deseq_lrt`), "mode" ("exact", "fast"), "disp_maxit", "use_cr",
 /// "weight_threshold", "min_mu", "min_disp", "kappa_0", "disp_tol", "niter", "linear_mu", "alpha_init", "outlier_sd",
-/// "disp_prior_var".
+/// "disp_prior_var", "keep_assays" (for the array "mu", the fitted means).
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_estimate_dispersions(
     ctx: Option<&cyto_context>,
@@ -321,10 +321,14 @@ pub extern "C" fn cyto_deseq_estimate_dispersions(
     options: CytoStr<'_>,
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
-    let read = |fields: &mut Fields, _: &_| options::dispersions(fields);
-    step(ctx, deseq, options, err, read, |ctx, state, options| {
+    let read = |fields: &mut Fields, _: &_| {
+        let with_means = options::keeps_assays(fields)?;
+        Ok((options::dispersions(fields)?, with_means))
+    };
+    step(ctx, deseq, options, err, read, |ctx, state, given| {
+        let (options, with_means) = given;
         let made = estimate_dispersions(ctx, &state.dataset, None, &options)?;
-        state.enter(Stage::Dispersed(Box::new(made)));
+        state.enter_dispersions(made, with_means);
         Ok(())
     })
 }
@@ -420,7 +424,7 @@ pub extern "C" fn cyto_deseq_run(
 /// "coefficients", "SE" (n x p, log2), "WaldStatistic", "WaldPvalue" (n x p) or "LRTStatistic", "LRTPvalue" (n),
 /// "betaConv" (u8), "betaIter", "deviance", "maxCooks", "cooksSample" (u32, the sample with the largest distance) (n);
 /// with a prior "MLE" (n x coefficients), "MLE_names" (text); where outliers were found "replace" (u8, n), "replaceable"
-/// (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after gene-wise dispersions). A
+/// (u8, m) and "replaceCounts" (genes with "replace" x m); with "keep_assays": "mu", "H", "cooks" (n x m; "mu" also after dispersions). A
 /// data set of `cyto_deseq_replace_outliers` has "replace" and "replaceable". "trend": the
 /// dispersion trend, for `cyto_deseq_trend_values`. Numbers are f64, NaN where missing. Valid until the handle is freed, also when a step is done again.
 #[unsafe(no_mangle)]

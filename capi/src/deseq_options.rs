@@ -194,6 +194,13 @@ pub(crate) fn dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
     Ok(options)
 }
 
+/// "keep_assays": whether the arrays that are genes x samples are wanted.
+pub(crate) fn keeps_assays(fields: &mut Fields) -> Result<bool> {
+    let mut keeps = false;
+    fields.flag("keep_assays", &mut keeps)?;
+    Ok(keeps)
+}
+
 /// Options of the gene-wise dispersions alone.
 pub(crate) fn gene_wise_dispersions(fields: &mut Fields) -> Result<DispersionOptions> {
     let mut options = dispersion_trend(fields)?;

@@ -122,6 +122,16 @@ impl State {
         self.gene_wise_mu = mu;
     }
 
+    /// Goes on to dispersions, with the fitted means of the gene-wise ones when those are wanted.
+    pub(crate) fn enter_dispersions(&mut self, made: Dispersions, with_means: bool) {
+        let mu = match with_means {
+            true => made.fitted_means(&self.dataset),
+            false => None,
+        };
+        self.enter(Stage::Dispersed(Box::new(made)));
+        self.gene_wise_mu = mu;
+    }
+
     /// Goes on to the trend of the gene-wise dispersions there are, which stay where they are.
     pub(crate) fn enter_trend(
         &mut self,

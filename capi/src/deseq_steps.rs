@@ -21,7 +21,7 @@ use crate::text::{self, CytoStr};
 
 /// First stage of the dispersions: gene-wise estimates. `CYTO_STATE` without size factors. Options: those of
 /// `cyto_deseq_estimate_dispersions` but "outlier_sd" and "disp_prior_var" ("fit_type" counts as "glmGamPoi" or any
-/// other), and "keep_assays" (for the array "mu", the fitted means). Estimates of an earlier call are forgotten.
+/// other). Estimates of an earlier call are forgotten.
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_estimate_gene_wise_dispersions(
     ctx: Option<&cyto_context>,
@@ -30,8 +30,7 @@ pub extern "C" fn cyto_deseq_estimate_gene_wise_dispersions(
     err: Option<&mut MaybeUninit<Option<repr_c::Box<cyto_error>>>>,
 ) -> cyto_status {
     let read = |fields: &mut Fields, _: &_| {
-        let mut with_means = false;
-        fields.flag("keep_assays", &mut with_means)?;
+        let with_means = options::keeps_assays(fields)?;
         Ok((options::gene_wise_dispersions(fields)?, with_means))
     };
     step(ctx, deseq, options, err, read, |ctx, state, given| {

@@ -272,7 +272,8 @@ setMethod("estimateDispersions", "DESeqDataSet",
   object <- as_dds(object, caller)
   fitType <- one_of(fitType, c("parametric", "local", "mean", "glmGamPoi"), "fitType", caller)
   options <- list(fit_type = fitType, disp_maxit = maxit, use_cr = yes_no(useCR, "useCR", caller),
-                  weight_threshold = weightThreshold, min_mu = minmu, mode = engine_mode(caller))
+                  weight_threshold = weightThreshold, min_mu = minmu, mode = engine_mode(caller),
+                  keep_assays = !large_assays(object))
   full <- if (is.null(modelMatrix)) object@design else modelMatrix
   check_levels(object, full, caller)
   if (!is.null(dispersions(object))) {
@@ -282,7 +283,9 @@ setMethod("estimateDispersions", "DESeqDataSet",
   handle <- engine_for(object, "data", caller, full, changes = TRUE)
   noted_call(caller, deseq_threads(parallel, BPPARAM, caller), quiet,
              function(settings) deseq_step(settings, handle, "dispersions", options))
-  tie_engine(absorb(object, handle), handle, "dispersions", full)
+  object <- absorb(object, handle)
+  if (options$keep_assays) object <- set_assay(object, "mu", array_of(handle, "mu"))
+  tie_engine(object, handle, "dispersions", full)
 })
 
 #' @rdname estimateSizeFactors-DESeqDataSet-method

@@ -30,6 +30,37 @@ use super::options::DispersionOptions;
 /// least dispersion of the analysis.
 const MIN_DISP_OF_VARIANCE: f64 = 1e-8;
 
+/// Fitted means, genes x samples, gene-major; NaN where a gene is not fitted.
+fn means_of_genes(
+    means: &FittedMeans,
+    matrix: &ModelMatrix,
+    all_zero: &[bool],
+    dataset: &DeseqDataset,
+) -> Vec<f64> {
+    let design = Model::new(matrix.clone()).rows;
+    let mut reader = GeneReader::new(dataset);
+    let mut by_row = vec![0.0; design.n_rows()];
+    let m = dataset.n_samples();
+    let mut out = vec![f64::NAN; dataset.n_genes() * m];
+    for (gene, mu) in out.chunks_exact_mut(m).enumerate() {
+        if !all_zero[gene] {
+            reader.read(gene);
+            means.write(&design, gene, &reader.scale, &mut by_row, mu);
+        }
+    }
+    out
+}
+
+impl Dispersions {
+    /// Fitted means of the gene-wise estimates, genes x samples, gene-major; NaN where a gene is not fitted.
+    /// `None` when dispersions were put back without them.
+    pub fn fitted_means(&self, dataset: &DeseqDataset) -> Option<Vec<f64>> {
+        let known = self.means.are_known();
+        let zero = &self.moments.all_zero;
+        known.then(|| means_of_genes(&self.means, &self.model_matrix, zero, dataset))
+    }
+}
+
 /// First stage: gene-wise estimates; NaN where a gene is not fitted.
 #[derive(Debug, Clone)]
 pub struct GeneWiseDispersions {
@@ -61,18 +92,8 @@ impl GeneWiseDispersions {
     /// back without them.
     pub fn fitted_means(&self, dataset: &DeseqDataset) -> Option<Vec<f64>> {
         let means = self.means.as_ref()?;
-        let design = Model::new(self.model_matrix.clone()).rows;
-        let mut reader = GeneReader::new(dataset);
-        let mut by_row = vec![0.0; design.n_rows()];
-        let m = dataset.n_samples();
-        let mut out = vec![f64::NAN; dataset.n_genes() * m];
-        for (gene, mu) in out.chunks_exact_mut(m).enumerate() {
-            if !self.moments.all_zero[gene] {
-                reader.read(gene);
-                means.write(&design, gene, &reader.scale, &mut by_row, mu);
-            }
-        }
-        Some(out)
+        let zero = &self.moments.all_zero;
+        Some(means_of_genes(means, &self.model_matrix, zero, dataset))
     }
 
     fn of_fitted(&self, from: &[f64]) -> Vec<f64> {

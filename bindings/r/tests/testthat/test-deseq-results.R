@@ -164,6 +164,16 @@ test_that("comparisons, likelihood-ratio tests and their outliers follow the des
   steps <- estimateDispersionsMAP(estimateDispersionsFit(estimateDispersionsGeneEst(data, quiet = TRUE), quiet = TRUE), quiet = TRUE)
   alone <- nbinomLRT(steps, reduced = ~ 1, quiet = TRUE)
   expect_equal(SummarizedExperiment::assay(alone, "cooks")[gene, ], by_hand, tolerance = 1e-8)
+  # So they are after all dispersions at once, with the engine that made them and with a new one.
+  whole <- estimateDispersions(data, quiet = TRUE)
+  engine <- cytosol:::kept_engine(attr(whole, "engine"))$handle
+  expect_identical(cytosol:::engine_for(whole, "dispersions", "test"), engine)
+  saved <- whole
+  attr(saved, "engine") <- NULL
+  for (object in list(whole, saved)) {
+    tested <- nbinomLRT(object, reduced = ~ 1, quiet = TRUE)
+    expect_equal(SummarizedExperiment::assay(tested, "cooks")[gene, ], by_hand, tolerance = 1e-8)
+  }
 })
 
 test_that("what can be replaced is noted where nothing was, and levels without samples are errors", {

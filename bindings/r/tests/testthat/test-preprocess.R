@@ -220,7 +220,8 @@ test_that("files are converted, judged, and cleaned up", {
   good <- pp_validate(at("t.h5ad"))
   expect_identical(nrow(good$faults), 0L)
   expect_identical(good$report$matrices[[1]]$layout, "csc")
-  expect_identical(pp_qc(at("t.h5ad"), percent_top = 5)$var, pp_qc(raw, percent_top = 5)$var)
+  # Numbers of cells are 32-bit when the genes are the rows of the file, as scanpy has them.
+  expect_equal(pp_qc(at("t.h5ad"), percent_top = 5)$var, pp_qc(raw, percent_top = 5)$var, tolerance = 0)
   writeBin(readBin(raw, "raw", 3000), at("half.h5ad"))
   expect_s3_class(cyto_error(pp_validate(at("half.h5ad"))), "cyto_format")
   left <- at(".raw.h5ad.4294967295.abc.tmp")

@@ -1,11 +1,12 @@
 //! The steps of RCTD.
 
 use cytosol::{
-    cyto_context, cyto_rctd, cyto_rctd_choose_sigma, cyto_rctd_create, cyto_rctd_fit_bulk,
-    cyto_rctd_fit_pixels, cyto_rctd_options_set_sigma_entries, cyto_rctd_options_set_sigma_pixels,
-    cyto_rctd_results, cyto_rctd_results_sigma, cyto_rctd_set_options, cyto_rctd_sigma,
-    cyto_reference, cyto_reference_from_counts, cyto_reference_from_profiles, cyto_reference_input,
-    cyto_reference_options, cyto_spatial, cyto_spatial_input, cyto_spatial_new,
+    cyto_context, cyto_deseq, cyto_rctd, cyto_rctd_choose_sigma, cyto_rctd_create,
+    cyto_rctd_fit_bulk, cyto_rctd_fit_pixels, cyto_rctd_options_set_sigma_entries,
+    cyto_rctd_options_set_sigma_pixels, cyto_rctd_results, cyto_rctd_results_sigma,
+    cyto_rctd_set_options, cyto_rctd_sigma, cyto_reference, cyto_reference_from_counts,
+    cyto_reference_from_profiles, cyto_reference_input, cyto_reference_options, cyto_spatial,
+    cyto_spatial_input, cyto_spatial_new,
 };
 use extendr_api::prelude::*;
 
@@ -268,7 +269,7 @@ fn rctd_fit_pixels(settings: Robj, rctd: Robj, mode: i32) -> Robj {
 /// @noRd
 #[extendr]
 fn is_alive(handle: Robj) -> bool {
-    held::<cyto_rctd>("handle", &handle).is_ok()
+    held::<cyto_rctd>("handle", &handle).is_ok() || held::<cyto_deseq>("handle", &handle).is_ok()
 }
 
 extendr_module! {
