@@ -35,9 +35,16 @@ skip() { # skip NAME REASON [gpu]
 
 # One profile and one set of features, so that the dependencies are compiled once.
 part "release build" cargo build --release --locked --workspace
-# Of all builds this one takes longest; it has what the checks before it leave of the machine.
+# These builds have what the checks before theirs leave of the machine.
 nice sh tests/abi/run.sh instrumented >"$logs/instrumented" 2>&1 &
 instrumented=$!
+# R's own checks take as long as those of C, C++ and Julia together, on one processor, and run beside them.
+(
+    nice sh tests/r/run.sh install || exit 1
+    while [ -d "$logs" ] && [ ! -e "$logs/compiled" ]; do sleep 1; done
+    sh tests/r/run.sh check
+) >"$logs/r" 2>&1 &
+r=$!
 part "format" cargo fmt --all --check
 part "clippy" cargo clippy --release --locked --workspace --all-targets -- -D warnings
 for features in "" "hdf5,blosc"; do
@@ -69,9 +76,7 @@ ended() { # ended PROCESS LOG
     cat "$2"
     return $status
 }
-# R takes as long as the three after it together, on one processor.
-sh tests/r/run.sh >"$logs/r" 2>&1 &
-r=$!
+touch "$logs/compiled"
 suite "C ABI" sh tests/abi/run.sh plain
 suite "C++" sh tests/cpp/run.sh
 suite "Julia" sh tests/julia/run.sh
