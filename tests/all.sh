@@ -35,12 +35,12 @@ skip() { # skip NAME REASON [gpu]
 
 # One profile and one set of features, so that the dependencies are compiled once.
 part "release build" cargo build --release --locked --workspace
-# These builds have what the checks before theirs leave of the machine.
+# Of all builds this one takes longest; it has what the others leave of the machine.
 nice sh tests/abi/run.sh instrumented >"$logs/instrumented" 2>&1 &
 instrumented=$!
-# R's own checks take as long as those of C, C++ and Julia together, on one processor, and run beside them.
+# R's own checks take as long as those of C, C++, Julia and the sanitizers together, on one processor, and run beside them.
 (
-    nice sh tests/r/run.sh install || exit 1
+    sh tests/r/run.sh install || exit 1
     while [ -d "$logs" ] && [ ! -e "$logs/compiled" ]; do sleep 1; done
     sh tests/r/run.sh check
 ) >"$logs/r" 2>&1 &
@@ -80,11 +80,11 @@ touch "$logs/compiled"
 suite "C ABI" sh tests/abi/run.sh plain
 suite "C++" sh tests/cpp/run.sh
 suite "Julia" sh tests/julia/run.sh
-suite "R" ended $r "$logs/r"
-suite "cross-language" sh tests/cross/run.sh
 suite "README" sh tests/readme.sh
 suite "instrumented build" ended $instrumented "$logs/instrumented"
 suite "sanitizers and fuzzing" sh tests/abi/run.sh hardened
+suite "R" ended $r "$logs/r"
+suite "cross-language" sh tests/cross/run.sh
 part "demo" target/release/cyto demo --out "$logs/demo" --quiet
 if command -v nvidia-smi >/dev/null 2>&1; then
     skip "GPU" "no kernels in this version" gpu
