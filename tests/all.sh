@@ -38,7 +38,7 @@ part "release build" cargo build --release --locked --workspace
 # Of all builds this one takes longest; it has what the others leave of the machine.
 nice sh tests/abi/run.sh instrumented >"$logs/instrumented" 2>&1 &
 instrumented=$!
-# R's own checks take as long as those of C, C++, Julia and the sanitizers together, on one processor, and run beside them.
+# R's own checks, on one processor, take as long as those of C, C++, Julia and the sanitizers, and run beside them.
 (
     sh tests/r/run.sh install || exit 1
     while [ -d "$logs" ] && [ ! -e "$logs/compiled" ]; do sleep 1; done
