@@ -1897,8 +1897,8 @@ cyto_status cyto_deseq_estimate_dispersions(const struct cyto_context *ctx,
 
 /**
  * Third step: Wald tests of all coefficients. `CYTO_STATE` before the second. Outliers are not replaced; that is
- * part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "min_mu", "use_t", "df", "beta_prior",
- * "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
+ * part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "use_qr", "min_mu", "use_t", "df",
+ * "beta_prior", "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
  * "mode" ("exact", "fast"), "keep_assays" (for the arrays "mu", "H", "cooks").
  */
 CYTO_API
@@ -2184,7 +2184,9 @@ void cyto_deseq_transformed_free(struct cyto_deseq_transformed *transformed);
 
 /**
  * Lends "values" (f64, genes x samples), "genes", "samples" (text); after `cyto_deseq_rlog` also "intercept" and
- * "dispFit" (f64, one a gene) and "beta_prior_var" (one).
+ * "dispFit" (f64, one a gene) and "beta_prior_var" (one). Where a trend was estimated for the transformation also
+ * "baseMean", "baseVar", "dispFit" (f64), "allZero" (u8), and, where all genes took part, "dispGeneEst" and
+ * "dispGeneIter" (f64).
  */
 CYTO_API
 cyto_status cyto_deseq_transformed_array(const struct cyto_deseq_transformed *transformed,

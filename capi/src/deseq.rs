@@ -7,13 +7,12 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-use engine::data::CountBlock;
 use engine::deseq::{
     Analysis, Counts, DeseqDataset, Design, Dispersions, TestFit, deseq as deseq_of,
     estimate_dispersions, estimate_size_factors, likelihood_ratio_test, wald_test,
 };
 use engine::stats::glm::ModelMatrix;
-use engine::{Context, Error, ErrorKind};
+use engine::{Context, Error};
 use safer_ffi::{derive_ReprC, prelude::repr_c};
 
 use crate::arrays::{cyto_array, lend};
@@ -80,41 +79,6 @@ pub(crate) fn step<T>(
         let (mut state, options) = open(deseq, options, read)?;
         with_context(ctx, |ctx| work(ctx, &mut state, options))
     })
-}
-
-/// The counts gene by gene: sparse when that is smaller.
-fn gene_major(ctx: &Context, counts: &cyto_matrix) -> Result<Counts, Failure> {
-    let (n, m) = (counts.n_genes(), counts.n_cells());
-    let mut reader = counts.reader();
-    let mut block = CountBlock::default();
-    let mut entries: Vec<(u32, u32, u32)> = Vec::new();
-    let mut per_gene = vec![0_u64; n + 1];
-    for sample in 0..m {
-        reader.read_cells(ctx, sample..sample + 1, &mut block)?;
-        let (genes, values) = block.row(0);
-        entries
-            .try_reserve(genes.len())
-            .map_err(|e| Error::new(ErrorKind::OutOfMemory, format!("counts: {e}")))?;
-        for (&gene, &value) in genes.iter().zip(values) {
-            entries.push((gene, sample as u32, value));
-            per_gene[gene as usize + 1] += 1;
-        }
-    }
-    // Samples stay in order within a gene.
-    entries.sort_by_key(|entry| entry.0);
-    if entries.len() > n.saturating_mul(m) / 2 {
-        let mut dense = vec![0_u32; n * m];
-        for (gene, sample, value) in entries {
-            dense[gene as usize * m + sample as usize] = value;
-        }
-        return Ok(Counts::dense(dense, n, m)?);
-    }
-    for gene in 0..n {
-        per_gene[gene + 1] += per_gene[gene];
-    }
-    let samples = entries.iter().map(|e| e.1).collect();
-    let values = entries.iter().map(|e| e.2).collect();
-    Ok(Counts::sparse(per_gene, samples, values, m)?)
 }
 
 /// What a data set is made of. Fill with `CYTO_DESEQ_INPUT_INIT`, then set fields. Everything is copied. Give
@@ -207,7 +171,7 @@ pub extern "C" fn cyto_deseq_new(
             )
         };
         with_context(ctx, |ctx| {
-            let counts = gene_major(ctx, &counts)?;
+            let counts = Counts::from_cells(ctx, &mut *counts.reader())?;
             let dataset = DeseqDataset::new(ctx, counts, genes, samples, design, ignore_rank)?;
             Ok(cyto_deseq::new(State::new(dataset)))
         })
@@ -338,8 +302,8 @@ pub(crate) fn no_dispersions() -> Failure {
 }
 
 /// Third step: Wald tests of all coefficients. `CYTO_STATE` before the second. Outliers are not replaced; that is
-/// part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "min_mu", "use_t", "df", "beta_prior",
-/// "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
+/// part of `cyto_deseq_run`. Options: "beta_tol", "maxit", "use_optim", "use_qr", "min_mu", "use_t", "df",
+/// "beta_prior", "beta_prior_var", "beta_prior_method", "model_matrix_type", "upper_quantile", "min_replicates_for_replace",
 /// "mode" ("exact", "fast"), "keep_assays" (for the arrays "mu", "H", "cooks").
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_wald(

@@ -274,6 +274,7 @@ pub(crate) fn test(fields: &mut Fields) -> Result<TestOptions> {
     fields.number("beta_tol", &mut options.beta_tolerance)?;
     fields.count("maxit", &mut options.max_iterations)?;
     fields.flag("use_optim", &mut options.use_optim)?;
+    fields.flag("use_qr", &mut options.use_qr)?;
     fields.number("min_mu", &mut options.min_mu)?;
     fields.flag("use_t", &mut options.use_t)?;
     options.df = fields.numbers("df")?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use engine::Error;
 use engine::deseq::{
-    DeseqResults, PriorInfo, Transformed, lfc_shrink, results, rlog, summary,
+    DeseqResults, GeneTrend, PriorInfo, Transformed, lfc_shrink, results, rlog, summary,
     variance_stabilizing_transformation, vst,
 };
 use safer_ffi::{derive_ReprC, prelude::repr_c};
@@ -339,7 +339,15 @@ pub extern "C" fn cyto_deseq_transformed_free(
     or((), || drop(transformed));
 }
 
-const TRANSFORMED: [Named<cyto_deseq_transformed>; 6] = [
+/// What the transformation has of its trend.
+fn about<'a>(
+    transformed: &'a cyto_deseq_transformed,
+    get: impl FnOnce(&'a GeneTrend) -> Option<Lent>,
+) -> Option<Lent> {
+    transformed.inner.about.as_ref().and_then(get)
+}
+
+const TRANSFORMED: [Named<cyto_deseq_transformed>; 11] = [
     ("values", |t| {
         Some(Lent::matrix(&t.inner.values, t.inner.samples.len()))
     }),
@@ -347,11 +355,26 @@ const TRANSFORMED: [Named<cyto_deseq_transformed>; 6] = [
     ("samples", |t| Some(Lent::text(&t.samples))),
     ("beta_prior_var", |t| maybe(&t.beta_prior_var)),
     ("intercept", |t| maybe(&t.intercept)),
-    ("dispFit", |t| maybe(&t.disp_fit)),
+    ("dispFit", |t| {
+        maybe(&t.disp_fit).or_else(|| about(t, |a| Some(Lent::f64s(&a.fit))))
+    }),
+    ("baseMean", |t| {
+        about(t, |a| Some(Lent::f64s(&a.moments.mean)))
+    }),
+    ("baseVar", |t| {
+        about(t, |a| Some(Lent::f64s(&a.moments.variance)))
+    }),
+    ("allZero", |t| {
+        about(t, |a| Some(Lent::flags(&a.moments.all_zero)))
+    }),
+    ("dispGeneEst", |t| about(t, |a| maybe(&a.gene_est))),
+    ("dispGeneIter", |t| about(t, |a| maybe(&a.gene_iter))),
 ];
 
 /// Lends "values" (f64, genes x samples), "genes", "samples" (text); after `cyto_deseq_rlog` also "intercept" and
-/// "dispFit" (f64, one a gene) and "beta_prior_var" (one).
+/// "dispFit" (f64, one a gene) and "beta_prior_var" (one). Where a trend was estimated for the transformation also
+/// "baseMean", "baseVar", "dispFit" (f64), "allZero" (u8), and, where all genes took part, "dispGeneEst" and
+/// "dispGeneIter" (f64).
 #[unsafe(no_mangle)]
 pub extern "C" fn cyto_deseq_transformed_array(
     transformed: Option<&cyto_deseq_transformed>,

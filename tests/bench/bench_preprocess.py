@@ -29,6 +29,7 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CYTO = os.environ.get("CYTO") or os.path.join(HERE, "..", "..", "target", "release", "cyto")
+EXAMPLE = os.path.join(os.path.dirname(CYTO), "examples", "stream_rows")
 COMMON = ["--target-sum", "10000", "--qc-vars", "mt", "--quiet"]
 
 
@@ -173,6 +174,13 @@ def rate(args):
     print(f"{stored / 1e6:.0f} MB stored, {decoded / 1e6:.0f} MB decoded")
     print(f"inflate alone, one core: {alone:.2f} s cpu, {decoded / alone / 1e6:.0f} MB/s")
     print(f"HDF5 library: {library:.2f} s cpu, {decoded / library / 1e6:.0f} MB/s")
+    example = [EXAMPLE, args.counts, str(args.threads)]
+    runs = [
+        finished(subprocess.Popen(example, stdout=subprocess.DEVNULL), "stream_rows") for _ in range(args.repeats)
+    ]
+    cpu, wall = (statistics.median(run[i] for run in runs) for i in (0, 1))
+    print(f"ours, rows: {cpu:.2f} s cpu, {wall:.2f} s wall, {decoded / wall / 1e6:.0f} MB/s")
+    print(f"share of inflation in processor time {alone / cpu:.2f}; wall against cores {alone / args.threads / wall:.2f}")
     runs = [
         ours(["filter-cells", args.counts, "--min-counts", "1", "--threads", str(args.threads), "--quiet"])
         for _ in range(args.repeats)

@@ -458,9 +458,9 @@ set_assay <- function(object, name, values) {
 }
 
 take_size_factors <- function(object, handle) {
-  if (!inherits(array_shape(handle, "normalization_factors"), "cyto_failure"))
+  if (has_array(handle, "normalization_factors"))
     return(set_assay(object, "normalizationFactors", array_of(handle, "normalization_factors")))
-  if (!inherits(array_shape(handle, "size_factors"), "cyto_failure"))
+  if (has_array(handle, "size_factors"))
     object <- put_size_factors(object, array_of(handle, "size_factors"))
   object
 }
@@ -502,7 +502,7 @@ absorb <- function(object, handle, lrt = NULL, minmu = 0.5) {
     rep(1e6, length(info$results_names))
   attr(object, "minmu") <- minmu
   for (name in c("mu", "H", "cooks"))
-    if (!inherits(array_shape(handle, name), "cyto_failure")) object <- set_assay(object, name, array_of(handle, name))
+    if (has_array(handle, name)) object <- set_assay(object, name, array_of(handle, name))
   take_replaced(object, handle, table$replace)
 }
 

@@ -153,11 +153,11 @@ estimateDispersionsMAP <- function(object, outlierSD = 2, dispPriorVar, minDisp 
 estimateMLEForBetaPriorVar <- function(object, maxit = 100, useOptim = TRUE, useQR = TRUE, modelMatrixType = NULL) {
   caller <- "estimateMLEForBetaPriorVar"
   object <- as_dds(object, caller)
-  only(useQR, TRUE, "useQR", caller)
   if (!is_formula(object@design)) refuse(caller, "a prior of coefficients needs a design formula", argument = "object")
   if (is.null(modelMatrixType)) modelMatrixType <- if (same_formula(object@design, ~1)) "standard" else "expanded"
   modelMatrixType <- one_of(modelMatrixType, c("standard", "expanded"), "modelMatrixType", caller)
-  options <- list(maxit = one_number(maxit, "maxit", caller), use_optim = yes_no(useOptim, "useOptim", caller), keep_assays = TRUE)
+  options <- list(maxit = one_number(maxit, "maxit", caller), use_optim = yes_no(useOptim, "useOptim", caller),
+                  use_qr = yes_no(useQR, "useQR", caller), keep_assays = TRUE)
   handle <- engine_for(object, "dispersions", caller, changes = TRUE)
   noted_call(caller, deseq_threads(FALSE, NULL, caller), FALSE,
              function(settings) deseq_step(settings, handle, "wald", options))

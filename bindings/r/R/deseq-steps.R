@@ -155,7 +155,7 @@ reduced_for_engine <- function(reduced, full, object, caller) {
 #' @param betaTol change of the deviance that ends a fit.
 #' @param useOptim whether fits that do not converge are repeated by a bounded minimisation.
 #' @param df degrees of freedom of the t distribution.
-#' @param useQR only `TRUE` is supported: the engine chooses the decomposition.
+#' @param useQR whether a QR decomposition takes over from the normal equations where these are ill-conditioned.
 #' @param parallel,BPPARAM see [DESeq()].
 #' @return The object with the estimates; size factors for `estimateSizeFactorsForMatrix`.
 #' @name estimateSizeFactors,DESeqDataSet-method
@@ -295,9 +295,9 @@ nbinomWaldTest <- function(object, betaPrior = FALSE, betaPriorVar, modelMatrix 
                            parallel = FALSE, BPPARAM = NULL) {
   caller <- "nbinomWaldTest"
   object <- as_dds(object, caller)
-  only(useQR, TRUE, "useQR", caller)
   type <- matrix_type(if (missing(modelMatrixType)) NULL else modelMatrixType, yes_no(betaPrior, "betaPrior", caller), caller)
   options <- list(beta_prior = betaPrior, beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller),
+                  use_qr = yes_no(useQR, "useQR", caller),
                   use_t = yes_no(useT, "useT", caller), min_mu = minmu, keep_assays = !large_assays(object),
                   mode = engine_mode(caller))
   if (betaPrior) options$model_matrix_type <- type
@@ -319,10 +319,10 @@ nbinomLRT <- function(object, full = design(object), reduced, betaTol = 1e-8, ma
                       parallel = FALSE, BPPARAM = NULL) {
   caller <- "nbinomLRT"
   object <- as_dds(object, caller)
-  only(useQR, TRUE, "useQR", caller)
   type <- one_of(type, c("DESeq2", "glmGamPoi"), "type", caller)
   if (missing(reduced)) refuse(caller, "reduced, the smaller model, is missing", argument = "reduced")
-  options <- list(beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller), min_mu = minmu,
+  options <- list(beta_tol = betaTol, maxit = maxit, use_optim = yes_no(useOptim, "useOptim", caller),
+                  use_qr = yes_no(useQR, "useQR", caller), min_mu = minmu,
                   keep_assays = !large_assays(object), reduced = reduced_for_engine(reduced, full, object, caller),
                   type = type, mode = engine_mode(caller))
   check_levels(object, full, caller)

@@ -80,7 +80,18 @@ transform_with <- function(object, caller, kind, options, threads) {
     dimnames(values) <- was
     return(values)
   }
-  transformed(with_base_columns(object), values, if (kind == "rlog") made)
+  transformed(about_genes(object, made), values, if (kind == "rlog") made)
+}
+
+# The object with the columns of the trend that was estimated for a transformation, where one was.
+about_genes <- function(object, made) {
+  for (name in c("baseMean", "baseVar", "allZero", "dispGeneEst", "dispGeneIter", "dispFit")) {
+    if (!has_array(made, name)) next
+    column <- array_of(made, name)
+    if (name == "allZero") column <- column == 1 else column[!is.finite(column)] <- NA
+    object <- put_gene_column(object, name, column)
+  }
+  with_base_columns(object)
 }
 
 # The trend of the object as the engine takes it; NULL where it has none and is to be estimated. A function of the

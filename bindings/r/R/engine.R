@@ -52,6 +52,9 @@ engine_call <- function(caller, max_cores, work, note = NULL, memory = 0) {
 # A text as the engine takes it.
 utf8 <- function(x) enc2utf8(as.character(x))
 
+# Whether a handle lends an array of this name now.
+has_array <- function(handle, name) !inherits(array_shape(handle, name), "cyto_failure")
+
 # An array that a handle lends, as a vector or matrix; `turned`: the transpose of a matrix, which is how it lies.
 array_of <- function(handle, name, caller = "cytosol", turned = FALSE) {
   shape <- value_of(array_shape(handle, name), caller)
@@ -173,7 +176,7 @@ keep_engine <- function(RCTD, handle) {
   RCTD
 }
 
-has_bulk <- function(handle) !inherits(array_shape(handle, "proportions"), "cyto_failure")
+has_bulk <- function(handle) has_array(handle, "proportions")
 
 # Platform effects as this object has them.
 engine_with_bulk <- function(RCTD, caller) {

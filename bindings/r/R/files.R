@@ -80,7 +80,7 @@ read_counts <- function(dataset, caller, cells_at_once = 65536) {
 }
 
 optional_array <- function(dataset, name) {
-  if (inherits(array_shape(dataset, name), "cyto_failure")) NULL else array_of(dataset, name)
+  if (has_array(dataset, name)) array_of(dataset, name)
 }
 
 # What a file holds, in memory.

@@ -1,9 +1,11 @@
 //! Counts of genes x samples, gene by gene, dense or sparse.
 //!
 //! # Cost
-//! Memory: four bytes a count (dense), eight a non-zero (sparse). Nothing is copied when a gene is
-//! read but its own counts.
+//! Memory: four bytes a count (dense), eight a non-zero (sparse); twice that while samples are turned into genes.
+//! Nothing is copied when a gene is read but its own counts.
 
+use crate::context::Context;
+use crate::data::{CellBlocks, CountBlock};
 use crate::error::{Error, ErrorKind, Reason, Result};
 
 /// Counts, gene-major.
@@ -94,6 +96,56 @@ impl Counts {
         })
     }
 
+    /// The counts of a source whose cells are the samples: sparse where that is smaller.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub fn from_cells(ctx: &Context, source: &mut dyn CellBlocks) -> Result<Self> {
+        let (n, m) = (source.n_genes(), source.n_cells());
+        let mut block = CountBlock::default();
+        let (mut genes, mut counts, mut ends) = (Vec::new(), Vec::new(), vec![0]);
+        for sample in 0..m {
+            source.read_cells(ctx, sample..sample + 1, &mut block)?;
+            let row = block.row(0);
+            append(&mut genes, row.0)?;
+            append(&mut counts, row.1)?;
+            ends.push(genes.len());
+        }
+        // Gene, sample and count of every entry, sample after sample.
+        let entries = || {
+            ends.windows(2).enumerate().flat_map(|(sample, ends)| {
+                let of_sample = ends[0]..ends[1];
+                let counts = counts[of_sample.clone()].iter();
+                let genes = genes[of_sample].iter().map(|&gene| gene as usize);
+                genes
+                    .zip(counts)
+                    .map(move |(gene, &count)| (gene, sample, count))
+            })
+        };
+        if genes.len() > n.saturating_mul(m) / 2 {
+            let mut dense = vec![0; n * m];
+            for (gene, sample, count) in entries() {
+                dense[gene * m + sample] = count;
+            }
+            return Counts::dense(dense, n, m);
+        }
+        let mut starts = vec![0_u64; n + 1];
+        for &gene in &genes {
+            starts[gene as usize + 1] += 1;
+        }
+        for gene in 0..n {
+            starts[gene + 1] += starts[gene];
+        }
+        let mut next = starts.clone();
+        let (mut samples, mut values) = (vec![0; genes.len()], vec![0; genes.len()]);
+        for (gene, sample, count) in entries() {
+            let at = next[gene] as usize;
+            (samples[at], values[at]) = (sample as u32, count);
+            next[gene] += 1;
+        }
+        Counts::sparse(starts, samples, values, m)
+    }
+
     /// Counts from numbers of any layout.
     ///
     /// # Errors
@@ -171,6 +223,13 @@ impl Counts {
     }
 }
 
+fn append(to: &mut Vec<u32>, values: &[u32]) -> Result<()> {
+    to.try_reserve(values.len())
+        .map_err(|e| Error::new(ErrorKind::OutOfMemory, format!("counts: {e}")))?;
+    to.extend_from_slice(values);
+    Ok(())
+}
+
 fn checked(value: f64, gene: usize, sample: usize) -> Result<u32> {
     let what = if value.is_nan() {
         "is missing (NA)"
@@ -199,6 +258,7 @@ fn checked(value: f64, gene: usize, sample: usize) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::matrix::{DenseView, Orientation, ValueArray};
 
     #[test]
     fn sparse_and_dense_read_the_same() {
@@ -210,6 +270,34 @@ mod tests {
         assert_eq!(sparse.select(&[1]).row(0), [5, 0, 1]);
         assert!(Counts::dense(vec![1], 2, 3).is_err());
         assert!(Counts::sparse(vec![0, 1], vec![4], vec![1], 3).is_err());
+    }
+
+    #[test]
+    fn samples_become_genes() {
+        let ctx = Context::single_threaded().expect("one thread");
+        for (values, is_dense) in [
+            (vec![4, 0, 1, 2, 0, 3, 0, 0, 9, 8, 7, 6], true),
+            (vec![0, 0, 1, 2, 0, 0, 0, 0, 0, 8, 0, 6], false),
+            (vec![0; 12], false),
+        ] {
+            let plain: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
+            let view = DenseView {
+                name: "counts",
+                orientation: Orientation::GenesByCells,
+                n_rows: 4,
+                n_columns: 3,
+                row_stride: 3,
+                column_stride: 1,
+                values: ValueArray::F64(&plain),
+            };
+            let mut source = view.into_blocks().expect("it fits");
+            let counts = Counts::from_cells(&ctx, &mut *source).expect("counts");
+            assert_eq!(matches!(counts.storage, Storage::Dense(_)), is_dense);
+            assert_eq!((counts.n_genes(), counts.n_samples()), (4, 3));
+            for (gene, row) in values.chunks_exact(3).enumerate() {
+                assert_eq!(counts.row(gene), row);
+            }
+        }
     }
 
     #[test]

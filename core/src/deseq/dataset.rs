@@ -308,6 +308,7 @@ impl DeseqDataset {
             genes: self.genes.clone(),
             samples: self.samples.clone(),
             values,
+            about: None,
         }
     }
 

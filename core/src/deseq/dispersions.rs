@@ -164,19 +164,51 @@ pub(super) fn redo_dispersions(
     shrink(ctx, dataset, model, moments, estimates, known, options)
 }
 
+/// The trend of a data set and what it rests on; NaN where a gene is not fitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneTrend {
+    /// Base means, variances, flags.
+    pub moments: BaseMoments,
+    /// Gene-wise estimates; `None` where a part of the genes gave the trend.
+    pub gene_est: Option<Vec<f64>>,
+    /// Proposals of their line search.
+    pub gene_iter: Option<Vec<f64>>,
+    /// Values of the trend at the base means.
+    pub fit: Vec<f64>,
+    /// The trend.
+    pub trend: Trend,
+}
+
+impl GeneTrend {
+    /// A trend from elsewhere.
+    pub(super) fn given(moments: BaseMoments, trend: Trend) -> Self {
+        GeneTrend {
+            fit: trend_values_of(&trend, &moments),
+            moments,
+            gene_est: None,
+            gene_iter: None,
+            trend,
+        }
+    }
+}
+
 /// Base moments, gene-wise estimates and trend only, as transformations need them.
 pub(super) fn trend_only(
     ctx: &Context,
     dataset: &DeseqDataset,
     matrix: &ModelMatrix,
     options: &DispersionOptions,
-) -> Result<(BaseMoments, Vec<f64>, Trend)> {
+) -> Result<GeneTrend> {
     options.check()?;
     let model = Model::new(matrix.clone());
     let moments = base_moments(ctx, dataset, &model.matrix, options.weight_threshold)?;
     let estimates = gene_wise(ctx, dataset, &model, &moments, options)?;
     let trend = trend_of(ctx, &moments, &estimates.dispersion, options)?;
-    Ok((moments, estimates.dispersion, trend))
+    Ok(GeneTrend {
+        gene_est: Some(estimates.dispersion),
+        gene_iter: Some(estimates.iterations),
+        ..GeneTrend::given(moments, trend)
+    })
 }
 
 pub(super) fn model_for_dispersions(

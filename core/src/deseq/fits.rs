@@ -102,7 +102,7 @@ struct Scratch<'a> {
     reader: GeneReader<'a>,
     nb: NbWorkspace,
     cooks: Vec<f64>,
-    /// Means that Cook's distances are about, by sample and by row of their design.
+    /// Means of an earlier step that Cook's distances are about, by sample and by row of their design.
     about: Vec<f64>,
     about_row: Vec<f64>,
 }
@@ -194,21 +194,23 @@ impl FitPlan<'_> {
             return;
         };
         let p = self.model.rows.n_columns() as f64;
-        match &self.cooks_means {
+        let about: &[f64] = match &self.cooks_means {
             Some(known) => {
                 let (scale, by_row) = (&scratch.reader.scale, &mut scratch.about_row);
-                let (means, about) = (known.means, &mut scratch.about);
-                means.write(&known.rows, gene, scale, by_row, about);
+                known
+                    .means
+                    .write(&known.rows, gene, scale, by_row, &mut scratch.about);
+                &scratch.about
             }
-            None => scratch.about.copy_from_slice(&scratch.nb.mu),
-        }
+            None => &scratch.nb.mu,
+        };
         let dispersion = plan.robust.of(&scratch.reader.normalized);
         let (mut most, mut most_kept) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         let mut worst = (f64::NEG_INFINITY, 0);
         for j in 0..scratch.cooks.len() {
             let distance = cooks_distance(
                 scratch.reader.counts[j],
-                scratch.about[j],
+                about[j],
                 dispersion,
                 scratch.nb.hat[j],
                 p,

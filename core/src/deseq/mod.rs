@@ -51,7 +51,7 @@ pub use dispersion_steps::{
     DispersionTrend, GeneWiseDispersions, dispersion_prior_variance,
     estimate_gene_wise_dispersions, fit_dispersion_trend, shrink_dispersions,
 };
-pub use dispersions::{Dispersions, estimate_dispersions};
+pub use dispersions::{Dispersions, GeneTrend, estimate_dispersions};
 pub use fits::Assays;
 pub use lfc_shrink::{PriorInfo, ShrinkOptions, ShrinkTarget, ShrinkType, Shrunken, lfc_shrink};
 pub use lrt::likelihood_ratio_test;

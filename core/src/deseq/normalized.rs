@@ -61,6 +61,7 @@ fn divided(dataset: &DeseqDataset, by: &[f64]) -> Transformed {
         genes: dataset.genes.clone(),
         samples: dataset.samples.clone(),
         values,
+        about: None,
     }
 }
 

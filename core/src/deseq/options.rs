@@ -161,6 +161,8 @@ pub struct TestOptions {
     pub max_iterations: u32,
     /// Whether fits that do not converge are repeated by a bounded minimisation. Default true.
     pub use_optim: bool,
+    /// Whether a QR factorisation takes over where the normal equations are ill-conditioned.
+    pub use_qr: bool,
     /// Floor of the means. Default 0.5.
     pub min_mu: f64,
     /// Whether Wald statistics are compared with a t distribution. Default false.
@@ -204,6 +206,7 @@ impl Default for TestOptions {
             beta_tolerance: 1e-8,
             max_iterations: 100,
             use_optim: true,
+            use_qr: true,
             min_mu: 0.5,
             use_t: false,
             df: None,

@@ -70,11 +70,11 @@ pub fn rlog(
     advise(ctx, m)?;
     let mut data = with_factors(ctx, dataset)?;
     sparse_test(ctx, &data)?;
-    let (mean, mut zero, fit) = match &known.dispersion_fit {
+    let (mean, mut zero, fit, about) = match &known.dispersion_fit {
         Some(fit) => {
             let mean = super::vst::base_means(ctx, &data)?;
             let zero = mean.iter().map(|m| *m == 0.0).collect();
-            (mean, zero, fit.clone())
+            (mean, zero, fit.clone(), None)
         }
         None => {
             let matrix = transform_matrix(&data, options.blind)?;
@@ -82,9 +82,11 @@ pub fn rlog(
                 fit_type: options.fit_type,
                 ..DispersionOptions::default()
             };
-            let (moments, _, trend) = trend_only(ctx, &data, &matrix, &asked)?;
-            let fit = moments.mean.iter().map(|&m| trend.value(m)).collect();
-            (moments.mean, moments.all_zero, fit)
+            let about = trend_only(ctx, &data, &matrix, &asked)?;
+            let moments = &about.moments;
+            let fit = moments.mean.iter().map(|&m| about.trend.value(m)).collect();
+            let (mean, zero) = (moments.mean.clone(), moments.all_zero.clone());
+            (mean, zero, fit, Some(about))
         }
     };
     if let Some(intercept) = &known.intercept {
@@ -95,14 +97,16 @@ pub fn rlog(
         Some(variance) => variance,
         None => prior_variance(ctx, &data, &mean, &fit, &zero)?,
     };
-    fit_all(
+    let mut made = fit_all(
         ctx,
         &data,
         &zero,
         &fit,
         variance,
         known.intercept.as_deref(),
-    )
+    )?;
+    made.transformed.about = about;
+    Ok(made)
 }
 
 fn advise(ctx: &Context, m: usize) -> Result<()> {
@@ -261,6 +265,7 @@ fn fit_all(
             genes: data.genes.clone(),
             samples: data.samples.clone(),
             values,
+            about: None,
         },
         intercept: intercepts,
         beta_prior_variance: variance,

@@ -15,9 +15,9 @@ use crate::stats::order::{quantile_of_sorted, sorted};
 use crate::stats::smooth::CubicSpline;
 
 use super::dataset::DeseqDataset;
-use super::dispersions::trend_only;
+use super::dispersions::{GeneTrend, trend_only};
 use super::genes::{GeneReader, by_blocks};
-use super::moments::mean_inverse_factor;
+use super::moments::{base_moments, mean_inverse_factor};
 use super::options::DispersionOptions;
 use super::size_factors::{SizeFactorOptions, estimate_size_factors};
 
@@ -30,6 +30,8 @@ pub struct Transformed {
     pub samples: Vec<String>,
     /// Values, log2-like.
     pub values: Vec<f64>,
+    /// The trend that was estimated for the transformation.
+    pub about: Option<GeneTrend>,
 }
 
 /// Options of the transformations.
@@ -102,8 +104,8 @@ pub fn variance_stabilizing_transformation(
                 fit_type: options.fit_type,
                 ..DispersionOptions::default()
             };
-            let (_, _, trend) = trend_only(ctx, dataset, &matrix, &asked)?;
-            transform(ctx, dataset, &trend)
+            let about = trend_only(ctx, dataset, &matrix, &asked)?;
+            transformed_about(ctx, dataset, about)
         }
     }
 }
@@ -128,7 +130,21 @@ pub fn vst(
             ),
         ));
     }
-    let means = base_means(ctx, dataset)?;
+    let matrix = transform_matrix(dataset, options.blind)?;
+    let asked = DispersionOptions {
+        fit_type: options.fit_type,
+        ..DispersionOptions::default()
+    };
+    let moments = base_moments(ctx, dataset, &matrix, asked.weight_threshold)?;
+    // Genes are chosen by means without weights.
+    let weighted;
+    let means = match &dataset.weights {
+        None => &moments.mean,
+        Some(_) => {
+            weighted = base_means(ctx, dataset)?;
+            &weighted
+        }
+    };
     let mut order: Vec<usize> = (0..means.len()).filter(|&i| means[i] > 5.0).collect();
     if order.len() < nsub {
         return Err(Error::argument(
@@ -153,13 +169,20 @@ pub fn vst(
         })
         .collect();
     let part = dataset.select_genes(&chosen);
-    let asked = DispersionOptions {
-        fit_type: options.fit_type,
-        ..DispersionOptions::default()
-    };
-    let matrix = transform_matrix(dataset, options.blind)?;
-    let (_, _, trend) = trend_only(ctx, &part, &matrix, &asked)?;
-    transform(ctx, dataset, &trend)
+    let trend = trend_only(ctx, &part, &matrix, &asked)?.trend;
+    transformed_about(ctx, dataset, GeneTrend::given(moments, trend))
+}
+
+fn transformed_about(
+    ctx: &Context,
+    dataset: &DeseqDataset,
+    about: GeneTrend,
+) -> Result<Transformed> {
+    let made = transform(ctx, dataset, &about.trend)?;
+    Ok(Transformed {
+        about: Some(about),
+        ..made
+    })
 }
 
 /// Means of normalised counts of all genes.
@@ -245,6 +268,7 @@ pub(super) fn map_normalized(
         genes: dataset.genes.clone(),
         samples: dataset.samples.clone(),
         values,
+        about: None,
     })
 }
 

@@ -182,6 +182,7 @@ pub(super) fn fit_plan<'a>(
     irls.max_iterations = options.max_iterations;
     irls.min_mu = options.min_mu;
     irls.use_optim = options.use_optim;
+    irls.use_qr = options.use_qr;
     let cooks = with_cooks
         .then(|| {
             CooksPlan::new(

@@ -138,31 +138,57 @@ pub fn products(a: &[f64], b: &[f64], d: usize, out: &mut [f64]) {
     );
 }
 
-/// Makes the `k` rows of `a` (each of `n`) orthonormal, in order; a row that the ones before it span
-/// becomes zero.
+/// Row-major `m x d` times row-major `d x n`: added to `out` after multiplication with `factor`.
+///
+/// # Panics
+/// When the shapes do not fit each other.
+pub fn add_product(out: &mut [f64], a: &[f64], b: &[f64], n: usize, factor: f64) {
+    let m = out.len() / n;
+    let d = b.len() / n;
+    assert!(a.len() == m * d, "{m} x {d} numbers in {}", a.len());
+    faer::linalg::matmul::matmul(
+        faer::MatMut::from_row_major_slice_mut(out, m, n),
+        faer::Accum::Add,
+        MatRef::from_row_major_slice(a, m, d),
+        MatRef::from_row_major_slice(b, d, n),
+        factor,
+        Par::Seq,
+    );
+}
+
+/// Share of a row's length that may be left outside of what is known when the row counts as spanned by it.
+const SPANNED: f64 = 1e-10;
+/// Share of a row that a second round leaves; less when the first has left rounding errors alone.
+const KEPT: f64 = 0.5;
+
+/// Makes the rows of `a` (each of `n`) orthonormal, in order, and orthogonal to those of `basis`, which are orthonormal or
+/// zero; a row that the basis and the rows before it span becomes zero.
 ///
 /// # Cost
-/// 4 n k^2 flops: Gram and Schmidt, twice, which is as good as reflections.
-pub fn orthonormalise(a: &mut [f64], n: usize) {
+/// 8 n flops for every pair of a row and a row of the basis: Gram and Schmidt, twice, which is as good as reflections.
+pub fn extend_basis(basis: &[f64], a: &mut [f64], n: usize) {
     let dot = super::small::dot;
-    let k = a.len().checked_div(n).unwrap_or(0);
-    for row in 0..k {
-        let (before, rest) = a.split_at_mut(row * n);
-        let own = &mut rest[..n];
-        let length = dot(own, own).sqrt();
-        for _ in 0..2 {
+    let length = |row: &[f64]| dot(row, row).sqrt();
+    let (rows, known) = (a.len() / n, basis.len() / n);
+    let mut least: Vec<f64> = a.chunks_exact(n).map(|row| SPANNED * length(row)).collect();
+    let mut shares = vec![0.0; rows * known];
+    for _ in 0..2 {
+        if known > 0 {
+            products(a, basis, n, &mut shares);
+            add_product(a, &shares, basis, n, -1.0);
+        }
+        for row in 0..rows {
+            let (before, rest) = a.split_at_mut(row * n);
+            let own = &mut rest[..n];
             for other in before.chunks_exact(n) {
                 let share = dot(other, own);
                 own.iter_mut().zip(other).for_each(|(x, o)| *x -= share * o);
             }
+            let left = length(own);
+            let scale = if left > least[row] { 1.0 / left } else { 0.0 };
+            own.iter_mut().for_each(|x| *x *= scale);
         }
-        let left = dot(own, own).sqrt();
-        let scale = if left > 1e-14 * length {
-            1.0 / left
-        } else {
-            0.0
-        };
-        own.iter_mut().for_each(|x| *x *= scale);
+        least.fill(KEPT);
     }
 }
 
@@ -203,6 +229,36 @@ mod tests {
     }
 
     #[test]
+    fn a_basis_is_extended_by_what_it_does_not_span() {
+        let n = 9;
+        let mut stream = crate::par::rng::stream(2, "basis", 0);
+        let mut basis: Vec<f64> = (0..4 * n).map(|_| stream.normal()).collect();
+        extend_basis(&[], &mut basis, n);
+        // A row inside of the span, one outside, and one that both span.
+        let outside: Vec<f64> = (0..n).map(|_| stream.normal()).collect();
+        let mut more: Vec<f64> = (0..n).map(|i| 2.0 * basis[i] - basis[n + i]).collect();
+        more.extend(&outside);
+        more.extend((0..n).map(|i| outside[i] + 3.0 * basis[2 * n + i]));
+        extend_basis(&basis, &mut more, n);
+        assert_eq!(more[..n], vec![0.0; n]);
+        assert_eq!(more[2 * n..], vec![0.0; n]);
+        basis.extend(&more[n..2 * n]);
+        let mut gram = vec![0.0; 25];
+        products(&basis, &basis, n, &mut gram);
+        for (at, value) in gram.iter().enumerate() {
+            let expected = f64::from(u8::from(at % 6 == 0));
+            assert!((value - expected).abs() < 1e-14, "{at}: {value}");
+        }
+        // A basis of the whole space leaves nothing.
+        let mut rest: Vec<f64> = (0..9 * n).map(|_| stream.normal()).collect();
+        extend_basis(&basis, &mut rest, n);
+        let n_more = rest
+            .chunks_exact(n)
+            .filter(|row| row.iter().any(|&v| v != 0.0));
+        assert_eq!(n_more.count(), n - 5);
+    }
+
+    #[test]
     fn numbers_that_are_not_finite_are_refused() {
         assert!(largest_eigen(&[f64::NAN], 1, 1).is_err());
     }
@@ -210,7 +266,7 @@ mod tests {
     #[test]
     fn rows_become_orthonormal_and_spanned_rows_vanish() {
         let mut a = vec![3.0, 4.0, 0.0, 6.0, 8.0, 0.0, 1.0, 0.0, 2.0];
-        orthonormalise(&mut a, 3);
+        extend_basis(&[], &mut a, 3);
         assert_eq!(a[3..6], [0.0; 3]);
         let dot: f64 = (0..3).map(|i| a[i] * a[6 + i]).sum();
         assert!(dot.abs() < 1e-15 && (a[0] - 0.6).abs() < 1e-15);

@@ -1,7 +1,8 @@
 //! The counts of a gene as distinct values with multiplicities, for sums of gamma functions.
 //!
 //! # Cost
-//! One sort of the samples a gene; sums then cost one logarithm and one division a distinct count.
+//! One pass over the samples and the range of the counts, or a sort where that range is wide; sums then cost one
+//! logarithm and one division a distinct count.
 
 use super::nb::sum_in_lanes;
 use super::special::{
@@ -10,10 +11,15 @@ use super::special::{
 };
 use super::vector_math::{ln, ln_1p};
 
+/// Largest count, as a multiple of the number of samples, up to which counts are tallied rather than sorted.
+const TALLY_UP_TO: usize = 8;
+
 /// Distinct positive counts, ascending, and how often (with weights: how much) each occurs.
 #[derive(Debug, Clone, Default)]
 pub struct CountTable {
     sorted: Vec<u32>,
+    /// How often each count occurs; zeros between fills.
+    tally: Vec<u32>,
     values: Vec<f64>,
     times: Vec<f64>,
     /// All multiplicities, zero counts included.
@@ -39,24 +45,42 @@ impl CountTable {
             self.times.extend(pairs.iter().map(|p| p.1));
             self.total = weights.iter().sum();
         } else {
-            self.sorted.clear();
-            self.sorted
-                .extend(counts.iter().filter(|k| **k > 0.0).map(|k| *k as u32));
-            self.sorted.sort_unstable();
-            let mut last = 0;
-            for &count in &self.sorted {
-                if count == last {
-                    *self.times.last_mut().expect("a count came before") += 1.0;
-                } else {
-                    self.values.push(f64::from(count));
-                    self.times.push(1.0);
-                    last = count;
-                }
+            let most = counts.iter().copied().fold(0.0, f64::max) as usize;
+            match most <= TALLY_UP_TO * counts.len() {
+                true => self.tally(counts, most),
+                false => self.sort(counts),
             }
             self.total = counts.len() as f64;
         }
         self.one.resize(self.values.len(), 0.0);
         self.other.resize(self.values.len(), 0.0);
+    }
+
+    fn tally(&mut self, counts: &[f64], most: usize) {
+        if self.tally.len() <= most {
+            self.tally.resize(most + 1, 0);
+        }
+        for &count in counts {
+            self.tally[count as usize] += 1;
+        }
+        self.tally[0] = 0;
+        for (count, times) in self.tally[..=most].iter_mut().enumerate() {
+            if *times > 0 {
+                self.values.push(count as f64);
+                self.times.push(f64::from(std::mem::take(times)));
+            }
+        }
+    }
+
+    fn sort(&mut self, counts: &[f64]) {
+        self.sorted.clear();
+        self.sorted
+            .extend(counts.iter().filter(|k| **k > 0.0).map(|k| *k as u32));
+        self.sorted.sort_unstable();
+        for of_one_count in self.sorted.chunk_by(|a, b| a == b) {
+            self.values.push(f64::from(of_one_count[0]));
+            self.times.push(of_one_count.len() as f64);
+        }
     }
 
     /// `sum n [ln Gamma(K+x) - ln Gamma(x)]` and its derivative, for `x < 8`.
@@ -158,6 +182,32 @@ impl CountTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tallied_and_sorted_counts_are_the_same() {
+        let (mut tallied, mut sorted) = (CountTable::default(), CountTable::default());
+        for counts in [
+            &[3.0, 0.0, 7.0, 3.0][..],
+            &[0.0, 0.0],
+            &[1.0; 5],
+            &[9.0, 2.0, 2.0],
+        ] {
+            tallied.fill(counts, None);
+            (sorted.values, sorted.times) = (Vec::new(), Vec::new());
+            sorted.sort(counts);
+            assert_eq!(
+                (&tallied.values, &tallied.times),
+                (&sorted.values, &sorted.times)
+            );
+            assert!(tallied.tally.iter().all(|&times| times == 0));
+        }
+        // Far apart: sorted.
+        tallied.fill(&[4e9, 5.0, 4e9], None);
+        assert_eq!(
+            (&tallied.values[..], &tallied.times[..]),
+            (&[5.0, 4e9][..], &[1.0, 2.0][..])
+        );
+    }
 
     #[test]
     fn sums_are_those_of_the_samples() {

@@ -3,7 +3,7 @@
 //! Values are sorted by a total order, so that ties and signs of zero give one answer.
 //!
 //! # Cost
-//! One sort: `n ln n` time, `n` memory.
+//! Medians: `n` time; the others one sort, `n ln n`. Memory `n`.
 
 /// The values in ascending order.
 pub fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
@@ -14,7 +14,19 @@ pub fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
 
 /// Median: the mean of the two middle values when their number is even. NaN for none.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    median_of_sorted(&sorted(values))
+    let mut values: Vec<f64> = values.into_iter().collect();
+    let n = values.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    let (below, &mut middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    match n % 2 {
+        1 => middle,
+        _ => {
+            let before = below.iter().copied().max_by(f64::total_cmp);
+            0.5 * (before.expect("an even number has two middles") + middle)
+        }
+    }
 }
 
 /// [`median`] of values that are sorted already.

@@ -6,14 +6,14 @@
 //! # Source
 //! Anders and Huber (2010); DESeq2 1.38, `estimateSizeFactorsForMatrix`.
 
-use crate::stats::order::{mean, median_of_sorted, sorted};
+use crate::stats::order::{mean, median, sorted};
 
 /// How log ratios of a sample are summarised.
 pub type LocationFunction<'a> = &'a dyn Fn(&[f64]) -> f64;
 
 /// Median of log ratios, the default location function.
 pub fn median_ratio(ratios: &[f64]) -> f64 {
-    median_of_sorted(&sorted(ratios.iter().copied()))
+    median(ratios.iter().copied())
 }
 
 /// Share of the values by which the first and the last of several shortest halves may be apart.

@@ -1,7 +1,7 @@
-//! Logarithm and exponential without branches, so that loops over samples use vector units.
+//! Loops over samples in vector units; a logarithm and an exponential without branches for them.
 //!
 //! The library functions are called one number at a time; count models spend most of their time in
-//! them. These give the same bits on every processor (no fused operations). Not for general use:
+//! them. The functions here give the same bits on every processor (no fused operations). Not for general use:
 //! arguments must be in the stated ranges, nothing is checked.
 //!
 //! # Cost
@@ -10,6 +10,27 @@
 //! # Source
 //! Argument reduction and polynomials of the fdlibm family; errors below one unit in the last
 //! place or so (tests compare with libm).
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Runs `work` compiled for the widest vectors of this processor; same bits as without.
+///
+/// The closure must carry `#[inline(always)]`, as must what it calls: what is not inlined is compiled for the
+/// least processor of the platform.
+#[inline(always)]
+pub fn vectorized<R>(arch: Arch, work: impl FnMut() -> R) -> R {
+    // `FnOnce::call_once`, which `pulp` calls for closures, is a function of its own and is not inlined.
+    struct Work<F>(F);
+    impl<R, F: FnMut() -> R> WithSimd for Work<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    arch.dispatch(Work(work))
+}
 
 /// `ln 2` in two parts; the first has zeros behind bit 32, so that a whole exponent times it is exact.
 pub(super) const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;

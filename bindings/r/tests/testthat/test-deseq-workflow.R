@@ -38,6 +38,8 @@ test_that("the workflow gives with library(cytosol) what it gives with library(D
   expect_close(ours$vst, theirs$vst, 1e-8, "vst")
   expect_close(ours$vst_blind, theirs$vst_blind, 1e-8, "vst blind")
   expect_close(ours$rlog, theirs$rlog, 1e-5, "rlog")
+  for (name in names(theirs$genes_of)) expect_table(ours$genes_of[[name]], theirs$genes_of[[name]])
+  expect_close(ours$unaware, theirs$unaware, 1e-6, "useQR = FALSE")
   expect_identical(dimnames(ours$vst), dimnames(theirs$vst))
   expect_close(abs(ours$pca[, 1:2]), abs(theirs$pca[, 1:2]), 1e-6, "pca")
   expect_identical(colnames(ours$pca), colnames(theirs$pca))

@@ -54,9 +54,15 @@ out$prior_var <- attr(old, "betaPriorVar")
 out$prior_mle <- frame(quietly(results(old, addMLE = TRUE)))
 vsd <- quietly(varianceStabilizingTransformation(dds, blind = FALSE))
 out$vst <- assay(vsd)
-out$vst_blind <- assay(quietly(vst(dds, nsub = 100)))
+sub <- quietly(vst(dds, nsub = 100))
+out$vst_blind <- assay(sub)
 rld <- quietly(rlog(dds))
 out$rlog <- assay(rld)
+# What transformations say of the genes, where nothing was known before.
+bare <- quietly(estimateSizeFactors(DESeqDataSetFromMatrix(input$counts, input$samples, ~ batch + condition)))
+out$genes_of <- lapply(list(vst = quietly(vst(bare, nsub = 100)), all = quietly(varianceStabilizingTransformation(bare)),
+                            rlog = quietly(rlog(bare))), function(made) frame(mcols(made)))
+out$unaware <- coef(quietly(nbinomWaldTest(dds, useQR = FALSE)))
 pca <- plotPCA(vsd, intgroup = c("condition", "batch"), returnData = TRUE)
 out$pca <- pca
 out$share <- attr(pca, "percentVar")

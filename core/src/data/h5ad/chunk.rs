@@ -114,19 +114,43 @@ impl Chunks {
         self.places.iter().position(|p| p.size == 0)
     }
 
-    /// Reads a part of a chunk that is stored without filters straight from the file; `None` where
-    /// it must be decoded.
-    pub(crate) fn read_plain(
+    /// Reads a part of a chunk straight into its place: any part of one that is stored without filters, the whole of one
+    /// that is only to be inflated. `None` for others.
+    pub(crate) fn read_into(
         &self,
+        scratch: &mut Scratch,
         cell: usize,
-        at: u64,
+        at: usize,
         out: &mut [u8],
-    ) -> Option<std::io::Result<()>> {
+    ) -> Option<Result<(), ChunkError>> {
         let place = self.places[cell];
-        let is_plain = self.pipeline.is_empty()
-            && place.size == self.length as u64
-            && at + out.len() as u64 <= place.size;
-        is_plain.then(|| self.file.read_exact_at(out, place.address + at))
+        if self.pipeline.is_empty() {
+            let is_plain = place.size == self.length as u64 && at + out.len() <= self.length;
+            let address = place.address + at as u64;
+            return is_plain.then(|| {
+                self.file
+                    .read_exact_at(out, address)
+                    .map_err(ChunkError::Io)
+            });
+        }
+        let is_whole = place.size > 0 && at == 0 && out.len() == self.length;
+        (is_whole && self.pipeline.is_inflation(place.skipped))
+            .then(|| self.inflate(scratch, place, out))
+    }
+
+    /// Inflates a stored chunk into its place.
+    fn inflate(
+        &self,
+        scratch: &mut Scratch,
+        place: Place,
+        out: &mut [u8],
+    ) -> Result<(), ChunkError> {
+        scratch.with_stored(place.size as usize, |scratch, stored| {
+            self.file
+                .read_exact_at(stored, place.address)
+                .map_err(ChunkError::Io)?;
+            Pipeline::inflate(scratch, stored, out).map_err(ChunkError::Fault)
+        })
     }
 
     /// The decoded bytes of a grid cell, padded at the edges as they are stored.
@@ -135,6 +159,11 @@ impl Chunks {
         if place.size == 0 {
             let n = self.length / self.fill.len().max(1);
             return Ok(self.fill.repeat(n));
+        }
+        if self.pipeline.is_inflation(place.skipped) {
+            let mut bytes = scratch.buffer(self.length);
+            self.inflate(scratch, place, &mut bytes)?;
+            return Ok(bytes);
         }
         // The list was checked against the length of the file, so this is no more than the file.
         let mut bytes = scratch.buffer(place.size as usize);

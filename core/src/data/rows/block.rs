@@ -3,6 +3,9 @@
 //! Time: one pass over a row's bytes for the values, one for the indices; sorting only where a row
 //! is out of order. Memory: the bytes as stored; one row of 12 bytes an entry.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use pulp::{Arch, Simd, WithSimd, as_arrays};
 
 use crate::data::numbers::{NumberKind, TWO_52, append_f64, append_u32, whole};
@@ -35,7 +38,9 @@ pub struct RowBlock {
     first_row: usize,
     n_genes: usize,
     /// Name of the matrix, for messages.
-    name: std::sync::Arc<str>,
+    name: Arc<str>,
+    /// The file that the rows are in, for messages.
+    file: Option<Arc<Path>>,
     values: Stored,
     form: Form,
 }
@@ -43,7 +48,7 @@ pub struct RowBlock {
 impl RowBlock {
     /// Sparse rows; `starts` begins with 0 and ends with the number of entries.
     pub(crate) fn sparse(
-        name: &std::sync::Arc<str>,
+        name: &Arc<str>,
         first_row: usize,
         n_genes: usize,
         entries: (Vec<usize>, Stored, Stored),
@@ -54,6 +59,7 @@ impl RowBlock {
             first_row,
             n_genes,
             name: name.clone(),
+            file: None,
             values,
             form: Form::Sparse {
                 starts,
@@ -69,7 +75,7 @@ impl RowBlock {
         allow(dead_code, reason = "only files are read in part")
     )]
     pub(crate) fn values_only(
-        name: &std::sync::Arc<str>,
+        name: &Arc<str>,
         first_row: usize,
         n_genes: usize,
         starts: Vec<usize>,
@@ -79,6 +85,7 @@ impl RowBlock {
             first_row,
             n_genes,
             name: name.clone(),
+            file: None,
             values,
             form: Form::Sparse {
                 starts,
@@ -90,7 +97,7 @@ impl RowBlock {
 
     /// Dense rows.
     pub(crate) fn dense(
-        name: &std::sync::Arc<str>,
+        name: &Arc<str>,
         first_row: usize,
         n_rows: usize,
         n_genes: usize,
@@ -100,8 +107,27 @@ impl RowBlock {
             first_row,
             n_genes,
             name: name.clone(),
+            file: None,
             values,
             form: Form::Dense { n_rows },
+        }
+    }
+
+    /// The same rows, which lie in this file.
+    #[cfg(feature = "hdf5")]
+    #[must_use]
+    pub(crate) fn in_file(self, file: &Arc<Path>) -> Self {
+        RowBlock {
+            file: Some(file.clone()),
+            ..self
+        }
+    }
+
+    /// The error with the name of the file.
+    fn located(&self, error: Error) -> Error {
+        match &self.file {
+            Some(file) => error.in_context(file.display()).with_file(file),
+            None => error,
         }
     }
 
@@ -160,14 +186,14 @@ impl RowBlock {
             u32::MAX => "beyond 32 bits".to_owned(),
             gene => (gene as i32).to_string(),
         };
-        Error::new(
+        let error = Error::new(
             crate::error::ErrorKind::UnsupportedFormat,
             format!(
                 "{dataset}[{position}]: index {index} is out of range; must be 0 to {}",
                 self.n_genes as i64 - 1
             ),
-        )
-        .with_reason(Reason::CorruptMatrix { dataset, position })
+        );
+        self.located(error.with_reason(Reason::CorruptMatrix { dataset, position }))
     }
 
     /// The matrix's row number of the block's first row.
@@ -535,13 +561,13 @@ impl RowReader {
         }
         let at = self.values.iter().position(|v| !v.is_finite()).unwrap_or(0);
         let (row, value) = (block.first_row + row, self.values[at]);
-        match self.genes.get(at) {
-            Some(&gene) => Err(invalid_value(&block.name, row, gene as usize, value)),
-            None => Err(Error::data(format!(
+        Err(block.located(match self.genes.get(at) {
+            Some(&gene) => invalid_value(&block.name, row, gene as usize, value),
+            None => Error::data(format!(
                 "{}[row {row}]: {value} is not a finite number, and was one before: the file is being changed",
                 block.name
-            ))),
-        }
+            )),
+        }))
     }
 }
 

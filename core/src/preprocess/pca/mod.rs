@@ -5,7 +5,7 @@
 //! a block of random vectors is sharpened instead.
 //!
 //! # Cost
-//! Exact: one pass and `h^2 / 2` numbers for `h` genes. Randomised: nine passes. Projection: one pass,
+//! Exact: one pass and `h^2 / 2` numbers for `h` genes. Randomised: twelve passes. Projection: one pass,
 //! `2 nnz k` flops.
 //!
 //! # Source
@@ -385,23 +385,51 @@ mod tests {
 
     #[test]
     fn the_randomised_route_comes_close_to_the_exact_one() {
-        let source = matrix(800, 120);
-        let ctx = context(2, 1 << 30);
-        let with = |solver| {
-            let options = PcaOptions {
-                n_comps: Some(4),
-                solver,
-                ..PcaOptions::default()
+        for (source, n_comps) in [
+            (matrix(900, 600), 20),
+            (matrix(60, 90), 30),
+            (matrix(200, 12), 11),
+        ] {
+            let ctx = context(2, 1 << 30);
+            let with = |solver| {
+                let options = PcaOptions {
+                    n_comps: Some(n_comps),
+                    solver,
+                    ..PcaOptions::default()
+                };
+                pca(&ctx, input(&source), &options).expect("axes")
             };
-            pca(&ctx, input(&source), &options).expect("axes")
-        };
-        let (exact, random) = (with(PcaSolver::Covariance), with(PcaSolver::Randomized));
-        for j in 0..2 {
-            let ratio = random.variance[j] / exact.variance[j];
-            assert!((ratio - 1.0).abs() < 1e-6, "{j}: {ratio}");
+            let (exact, random) = (with(PcaSolver::Covariance), with(PcaSolver::Randomized));
+            for j in 0..n_comps {
+                // The first component stands out, the others are of nearly one size.
+                let ratio = random.variance_ratio[j] / exact.variance_ratio[j];
+                let allowed = if j == 0 { 1e-10 } else { 1e-3 };
+                assert!((ratio - 1.0).abs() < allowed, "{j}: {ratio}");
+            }
         }
-        for (a, b) in random.variance_ratio.iter().zip(&exact.variance_ratio) {
-            assert!((a / b - 1.0).abs() < 2e-2, "{a} {b}");
+    }
+
+    #[test]
+    fn more_components_than_the_matrix_has_are_still_axes() {
+        // Four kinds of cells: rank four, three when centred.
+        let dense: Vec<f64> = (0..40 * 30)
+            .map(|at| f64::from(u8::from((at / 30 + at % 30) % 4 == 0)))
+            .collect();
+        let source = ValueRows::from_dense(NumberKind::F64, 30, &dense).expect("rows");
+        let options = PcaOptions {
+            n_comps: Some(8),
+            solver: PcaSolver::Randomized,
+            ..PcaOptions::default()
+        };
+        let axes = pca(&context(1, 1 << 30), input(&source), &options).expect("axes");
+        for (j, axis) in axes.components.chunks_exact(30).enumerate() {
+            let length: f64 = axis.iter().map(|v| v * v).sum();
+            assert!((length - 1.0).abs() < 1e-10, "{j}: {length}");
+            assert!(
+                (axes.variance[j] > 1e-3) == (j < 3),
+                "{j}: {}",
+                axes.variance[j]
+            );
         }
     }
 

@@ -17,6 +17,7 @@ use crate::stats::count_table::CountTable;
 use crate::stats::glm::DesignRows;
 use crate::stats::nb::{dispersion_terms, second_terms, sum_in_lanes};
 use crate::stats::special::STIRLING_FROM;
+use crate::stats::vector_math::vectorized;
 
 /// A normal prior of the log dispersion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -183,16 +184,20 @@ impl<'a> DispersionProfile<'a> {
         let (counts, mu, weights) = (self.counts, self.mu, self.weights);
         let (arch, value) = (self.ws.arch, &mut self.ws.value[..]);
         let table = &mut *self.table;
-        arch.dispatch(|| {
-            let of_counts = table.second(x);
-            second_terms(counts, mu, x, value);
-            if let Some(weights) = weights {
-                for (value, w) in value.iter_mut().zip(weights) {
-                    *value *= w;
+        vectorized(
+            arch,
+            #[inline(always)]
+            || {
+                let of_counts = table.second(x);
+                second_terms(counts, mu, x, value);
+                if let Some(weights) = weights {
+                    for (value, w) in value.iter_mut().zip(weights) {
+                        *value *= w;
+                    }
                 }
-            }
-            sum_in_lanes(value) + of_counts
-        })
+                sum_in_lanes(value) + of_counts
+            },
+        )
     }
 
     /// Log-likelihood and its derivative by `x = 1/alpha`.
@@ -201,21 +206,25 @@ impl<'a> DispersionProfile<'a> {
         let ws = &mut *self.ws;
         let (value, slope, weight) = (&mut ws.value[..], &mut ws.slope[..], &mut ws.weight[..]);
         let table = &mut *self.table;
-        ws.arch.dispatch(|| {
-            let (extra, more) = if x >= STIRLING_FROM {
-                table.rising_rest(x)
-            } else {
-                table.rising(x)
-            };
-            dispersion_terms(counts, mu, x, value, slope, weight);
-            if let Some(weights) = weights {
-                for ((value, slope), w) in value.iter_mut().zip(slope.iter_mut()).zip(weights) {
-                    *value *= w;
-                    *slope *= w;
+        vectorized(
+            ws.arch,
+            #[inline(always)]
+            || {
+                let (extra, more) = if x >= STIRLING_FROM {
+                    table.rising_rest(x)
+                } else {
+                    table.rising(x)
+                };
+                dispersion_terms(counts, mu, x, value, slope, weight);
+                if let Some(weights) = weights {
+                    for ((value, slope), w) in value.iter_mut().zip(slope.iter_mut()).zip(weights) {
+                        *value *= w;
+                        *slope *= w;
+                    }
                 }
-            }
-            (sum_in_lanes(value) + extra, sum_in_lanes(slope) + more)
-        })
+                (sum_in_lanes(value) + extra, sum_in_lanes(slope) + more)
+            },
+        )
     }
 
     /// `ln det B` for `B = X'WX`, its derivative `tr(B^-1 dB)` by alpha and, where `curved`, its

@@ -18,7 +18,7 @@ use pulp::Arch;
 use crate::linalg::small::{cholesky, cholesky_solve};
 use crate::stats::glm::{DesignRows, NbGene};
 use crate::stats::nb::{sum_in_lanes, weigh};
-use crate::stats::vector_math::{exp, ln_1p};
+use crate::stats::vector_math::{exp, ln_1p, vectorized};
 
 /// Standard deviation of the normal prior of the other coefficients. apeglm: no.shrink.scale.
 const WIDE: f64 = 15.0;
@@ -173,27 +173,31 @@ impl Problem<'_> {
         let m = gene.counts.len();
         design.predict(b, &mut ws.eta);
         let arch = ws.arch;
-        let mut value = arch.dispatch(|| {
-            for (growth, eta) in ws.growth.iter_mut().zip(&ws.eta) {
-                *growth = exp(*eta);
-            }
-            let (mu, value) = (&mut ws.mu[..m], &mut ws.value[..m]);
-            let (slope, curvature) = (&mut ws.slope[..m], &mut ws.curvature[..m]);
-            design.spread(&ws.growth, mu);
-            design.spread(&ws.eta, value);
-            let (counts, scale) = (&gene.counts[..m], &gene.scale[..m]);
-            let (alpha, x) = (gene.alpha, 1.0 / gene.alpha);
-            for j in 0..m {
-                let grown = alpha * (mu[j] * scale[j]);
-                let inverse = 1.0 / (1.0 + grown);
-                // (K + x) ln(x + mu) without (K + x) ln x.
-                value[j] = (counts[j] + x) * ln_1p(grown) - counts[j] * value[j];
-                slope[j] = (mu[j] * scale[j] - counts[j]) * inverse;
-                curvature[j] = mu[j] * scale[j] * (1.0 + alpha * counts[j]) * inverse * inverse;
-            }
-            weigh(gene.weights, [value, slope, curvature]);
-            sum_in_lanes(value)
-        });
+        let mut value = vectorized(
+            arch,
+            #[inline(always)]
+            || {
+                for (growth, eta) in ws.growth.iter_mut().zip(&ws.eta) {
+                    *growth = exp(*eta);
+                }
+                let (mu, value) = (&mut ws.mu[..m], &mut ws.value[..m]);
+                let (slope, curvature) = (&mut ws.slope[..m], &mut ws.curvature[..m]);
+                design.spread(&ws.growth, mu);
+                design.spread(&ws.eta, value);
+                let (counts, scale) = (&gene.counts[..m], &gene.scale[..m]);
+                let (alpha, x) = (gene.alpha, 1.0 / gene.alpha);
+                for j in 0..m {
+                    let grown = alpha * (mu[j] * scale[j]);
+                    let inverse = 1.0 / (1.0 + grown);
+                    // (K + x) ln(x + mu) without (K + x) ln x.
+                    value[j] = (counts[j] + x) * ln_1p(grown) - counts[j] * value[j];
+                    slope[j] = (mu[j] * scale[j] - counts[j]) * inverse;
+                    curvature[j] = mu[j] * scale[j] * (1.0 + alpha * counts[j]) * inverse * inverse;
+                }
+                weigh(gene.weights, [value, slope, curvature]);
+                sum_in_lanes(value)
+            },
+        );
         design.sum_by_row(&ws.slope, &mut ws.row_slope);
         design.sum_by_row(&ws.curvature, &mut ws.row_curvature);
         design.cross(&ws.row_slope, &mut ws.gradient);

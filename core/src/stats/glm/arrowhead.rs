@@ -13,7 +13,7 @@ use pulp::Arch;
 
 use crate::stats::count_table::CountTable;
 use crate::stats::nb::sum_in_lanes;
-use crate::stats::vector_math::{exp, ln, ln_1p};
+use crate::stats::vector_math::{exp, ln, ln_1p, vectorized};
 
 use super::irls::NbGene;
 
@@ -75,7 +75,11 @@ pub fn fit_arrowhead(
     let arch = ws.arch;
     let m = gene.counts.len();
     ws.table.fill(gene.counts, None);
-    let constant = arch.dispatch(|| ws.table.constant(gene.alpha));
+    let constant = vectorized(
+        arch,
+        #[inline(always)]
+        || ws.table.constant(gene.alpha),
+    );
     start(gene, options, ws);
     evaluate(gene, options, ws);
     let mut old = 0.0;
@@ -118,43 +122,51 @@ fn evaluate(gene: &NbGene<'_>, options: &ArrowheadOptions, ws: &mut ArrowheadWor
     let m = gene.counts.len();
     let (arch, intercept) = (ws.arch, ws.intercept);
     let ln_min = libm::log(options.min_mu);
-    arch.dispatch(|| {
-        let (beta, terms) = (&ws.beta[..m], &mut ws.terms[..m]);
-        let (weight, response) = (&mut ws.weight[..m], &mut ws.response[..m]);
-        let (counts, scale, ln_scale) = (gene.counts, &gene.scale[..m], &gene.ln_scale[..m]);
-        let (alpha, x) = (gene.alpha, 1.0 / gene.alpha);
-        for j in 0..m {
-            let eta = intercept + beta[j];
-            let mu = (scale[j] * exp(eta)).max(options.min_mu);
-            let ln_mu = (eta + ln_scale[j]).max(ln_min);
-            weight[j] = mu / (1.0 + alpha * mu);
-            response[j] = ln_mu - ln_scale[j] + (counts[j] - mu) / mu;
-            terms[j] = counts[j] * ln_mu - (counts[j] + x) * ln_1p(alpha * mu);
-        }
-        sum_in_lanes(terms)
-    })
+    vectorized(
+        arch,
+        #[inline(always)]
+        || {
+            let (beta, terms) = (&ws.beta[..m], &mut ws.terms[..m]);
+            let (weight, response) = (&mut ws.weight[..m], &mut ws.response[..m]);
+            let (counts, scale, ln_scale) = (gene.counts, &gene.scale[..m], &gene.ln_scale[..m]);
+            let (alpha, x) = (gene.alpha, 1.0 / gene.alpha);
+            for j in 0..m {
+                let eta = intercept + beta[j];
+                let mu = (scale[j] * exp(eta)).max(options.min_mu);
+                let ln_mu = (eta + ln_scale[j]).max(ln_min);
+                weight[j] = mu / (1.0 + alpha * mu);
+                response[j] = ln_mu - ln_scale[j] + (counts[j] - mu) / mu;
+                terms[j] = counts[j] * ln_mu - (counts[j] + x) * ln_1p(alpha * mu);
+            }
+            sum_in_lanes(terms)
+        },
+    )
 }
 
 /// One weighted ridge regression.
 fn solve(options: &ArrowheadOptions, ws: &mut ArrowheadWorkspace) {
     let arch = ws.arch;
     let ridge = options.ridge;
-    arch.dispatch(|| {
-        let m = ws.beta.len();
-        let (weight, response) = (&ws.weight[..m], &ws.response[..m]);
-        if let Some(intercept_ridge) = options.intercept_ridge {
-            let (left, right) = (&mut ws.terms[..m], &mut ws.other[..m]);
-            for j in 0..m {
-                left[j] = weight[j] * ridge / (weight[j] + ridge);
-                right[j] = left[j] * response[j];
+    vectorized(
+        arch,
+        #[inline(always)]
+        || {
+            let m = ws.beta.len();
+            let (weight, response) = (&ws.weight[..m], &ws.response[..m]);
+            if let Some(intercept_ridge) = options.intercept_ridge {
+                let (left, right) = (&mut ws.terms[..m], &mut ws.other[..m]);
+                for j in 0..m {
+                    left[j] = weight[j] * ridge / (weight[j] + ridge);
+                    right[j] = left[j] * response[j];
+                }
+                ws.intercept = sum_in_lanes(right) / (sum_in_lanes(left) + intercept_ridge);
             }
-            ws.intercept = sum_in_lanes(right) / (sum_in_lanes(left) + intercept_ridge);
-        }
-        let intercept = ws.intercept;
-        for (beta, (w, z)) in ws.beta.iter_mut().zip(weight.iter().zip(response)) {
-            *beta = w * (z - intercept) / (w + ridge);
-        }
-    });
+            let intercept = ws.intercept;
+            for (beta, (w, z)) in ws.beta.iter_mut().zip(weight.iter().zip(response)) {
+                *beta = w * (z - intercept) / (w + ridge);
+            }
+        },
+    );
 }
 
 #[cfg(test)]

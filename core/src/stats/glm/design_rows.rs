@@ -149,7 +149,7 @@ impl DesignRows {
     }
 
     /// Gives every sample the value of its row.
-    #[inline]
+    #[inline(always)]
     pub fn spread(&self, by_row: &[f64], out: &mut [f64]) {
         if !self.is_grouped {
             for (out, &row) in out.iter_mut().zip(&self.row_of_sample) {

@@ -22,7 +22,7 @@ use crate::linalg::qr;
 use crate::linalg::small::{cholesky, cholesky_solve};
 use crate::stats::count_table::CountTable;
 use crate::stats::nb::{sum_in_lanes, weigh};
-use crate::stats::vector_math::{exp, ln_1p};
+use crate::stats::vector_math::{exp, ln_1p, vectorized};
 
 use super::box_newton::{BoxFit, box_fit};
 use super::design_rows::{DesignRows, LeastSquares};
@@ -45,6 +45,8 @@ pub struct IrlsOptions {
     pub min_mu: f64,
     /// Whether fits that do not converge are repeated by a bounded minimisation.
     pub use_optim: bool,
+    /// Whether a QR factorisation takes over where the normal equations are ill-conditioned.
+    pub use_qr: bool,
 }
 
 impl IrlsOptions {
@@ -57,6 +59,7 @@ impl IrlsOptions {
             max_iterations: 100,
             min_mu: 0.5,
             use_optim: true,
+            use_qr: true,
         }
     }
 }
@@ -172,7 +175,11 @@ pub fn fit_gene(
     ws.table.fill(gene.counts, gene.weights);
     ws.constant = {
         let (arch, table) = (ws.arch, &mut ws.table);
-        arch.dispatch(|| table.constant(gene.alpha))
+        vectorized(
+            arch,
+            #[inline(always)]
+            || table.constant(gene.alpha),
+        )
     };
     start(design, gene, intercept, ws);
     let first = ws.beta.clone();
@@ -215,11 +222,15 @@ fn start(design: &DesignRows, gene: &NbGene<'_>, intercept: Option<usize>, ws: &
     match &ws.start {
         Some(least_squares) => {
             let (terms, arch) = (&mut ws.terms, ws.arch);
-            arch.dispatch(|| {
-                for ((term, k), s) in terms.iter_mut().zip(gene.counts).zip(gene.scale) {
-                    *term = crate::stats::vector_math::ln(k / s + 0.1);
-                }
-            });
+            vectorized(
+                arch,
+                #[inline(always)]
+                || {
+                    for ((term, k), s) in terms.iter_mut().zip(gene.counts).zip(gene.scale) {
+                        *term = crate::stats::vector_math::ln(k / s + 0.1);
+                    }
+                },
+            );
             design.sum_by_row(&ws.terms, &mut ws.row_response);
             least_squares.solve(design, &ws.row_response, &mut ws.beta);
         }
@@ -266,35 +277,39 @@ fn evaluate(design: &DesignRows, gene: &NbGene<'_>, min_mu: f64, ws: &mut NbWork
     let m = gene.counts.len();
     design.predict(&ws.beta, &mut ws.eta_of_row);
     let arch = ws.arch;
-    let value = arch.dispatch(|| {
-        for (out, eta) in ws.exp_of_row.iter_mut().zip(&ws.eta_of_row) {
-            *out = exp(*eta);
-        }
-        let mu = &mut ws.mu[..m];
-        let eta = &mut ws.eta[..m];
-        design.spread(&ws.exp_of_row, mu);
-        design.spread(&ws.eta_of_row, eta);
-        let ln_min = libm::log(min_mu);
-        let x = 1.0 / gene.alpha;
-        let (weight, response, terms) = (
-            &mut ws.weight[..m],
-            &mut ws.response[..m],
-            &mut ws.terms[..m],
-        );
-        let (scale, ln_scale, counts) = (&gene.scale[..m], &gene.ln_scale[..m], gene.counts);
-        for j in 0..m {
-            let plain = mu[j] * scale[j];
-            mu[j] = plain;
-            let floored = plain.max(min_mu);
-            let ln_mu = (eta[j] + ln_scale[j]).max(ln_min);
-            let w = floored / (1.0 + gene.alpha * floored);
-            weight[j] = w;
-            response[j] = w * (ln_mu - ln_scale[j] + (counts[j] - floored) / floored);
-            terms[j] = counts[j] * ln_mu - (counts[j] + x) * ln_1p(gene.alpha * floored);
-        }
-        weigh(gene.weights, [weight, response, terms]);
-        sum_in_lanes(terms)
-    });
+    let value = vectorized(
+        arch,
+        #[inline(always)]
+        || {
+            for (out, eta) in ws.exp_of_row.iter_mut().zip(&ws.eta_of_row) {
+                *out = exp(*eta);
+            }
+            let mu = &mut ws.mu[..m];
+            let eta = &mut ws.eta[..m];
+            design.spread(&ws.exp_of_row, mu);
+            design.spread(&ws.eta_of_row, eta);
+            let ln_min = libm::log(min_mu);
+            let x = 1.0 / gene.alpha;
+            let (weight, response, terms) = (
+                &mut ws.weight[..m],
+                &mut ws.response[..m],
+                &mut ws.terms[..m],
+            );
+            let (scale, ln_scale, counts) = (&gene.scale[..m], &gene.ln_scale[..m], gene.counts);
+            for j in 0..m {
+                let plain = mu[j] * scale[j];
+                mu[j] = plain;
+                let floored = plain.max(min_mu);
+                let ln_mu = (eta[j] + ln_scale[j]).max(ln_min);
+                let w = floored / (1.0 + gene.alpha * floored);
+                weight[j] = w;
+                response[j] = w * (ln_mu - ln_scale[j] + (counts[j] - floored) / floored);
+                terms[j] = counts[j] * ln_mu - (counts[j] + x) * ln_1p(gene.alpha * floored);
+            }
+            weigh(gene.weights, [weight, response, terms]);
+            sum_in_lanes(terms)
+        },
+    );
     design.sum_by_row(&ws.weight, &mut ws.row_weight);
     design.sum_by_row(&ws.response, &mut ws.row_response);
     value
@@ -308,10 +323,10 @@ fn solve(design: &DesignRows, options: &IrlsOptions, ws: &mut NbWorkspace) -> bo
         cholesky_solve(&ws.factor, p, &mut ws.beta);
         return true;
     }
-    solve_by_qr(design, options, ws)
+    options.use_qr && solve_by_qr(design, options, ws)
 }
 
-/// Factors `X'WX + ridge`; false when it is ill-conditioned.
+/// Factors `X'WX + ridge`; false when it is not positive definite, or is ill-conditioned and QR is to take over.
 fn normal_factor(design: &DesignRows, options: &IrlsOptions, ws: &mut NbWorkspace) -> bool {
     let p = design.n_columns();
     design.gram(&ws.row_weight, &mut ws.gram);
@@ -319,11 +334,12 @@ fn normal_factor(design: &DesignRows, options: &IrlsOptions, ws: &mut NbWorkspac
     for (k, ridge) in options.ridge.iter().enumerate() {
         ws.normal[k * p + k] += ridge;
     }
+    let is_safe = |ws: &NbWorkspace, k: usize| {
+        let left = ws.factor[k * p + k] * ws.factor[k * p + k];
+        left > ILL_CONDITIONED * ws.normal[k * p + k]
+    };
     cholesky(&ws.normal, p, 0.0, &mut ws.factor)
-        && (0..p).all(|k| {
-            let left = ws.factor[k * p + k] * ws.factor[k * p + k];
-            left > ILL_CONDITIONED * ws.normal[k * p + k]
-        })
+        && (!options.use_qr || (0..p).all(|k| is_safe(ws, k)))
 }
 
 /// The regression by QR of the scaled distinct rows above the roots of the ridge.
@@ -412,19 +428,23 @@ fn ln_likelihood(gene: &NbGene<'_>, ws: &mut NbWorkspace, floor: f64) -> f64 {
     };
     let (arch, terms) = (ws.arch, &mut ws.terms);
     let (mu, eta) = (&ws.mu, &ws.eta);
-    let sum = arch.dispatch(|| {
-        for (j, term) in terms.iter_mut().enumerate() {
-            let ln_mu = (eta[j] + gene.ln_scale[j]).max(ln_floor);
-            let mu = mu[j].max(floor);
-            *term = gene.counts[j] * ln_mu - (gene.counts[j] + x) * ln_1p(gene.alpha * mu);
-        }
-        if let Some(weights) = gene.weights {
-            for (term, w) in terms.iter_mut().zip(weights) {
-                *term *= w;
+    let sum = vectorized(
+        arch,
+        #[inline(always)]
+        || {
+            for (j, term) in terms.iter_mut().enumerate() {
+                let ln_mu = (eta[j] + gene.ln_scale[j]).max(ln_floor);
+                let mu = mu[j].max(floor);
+                *term = gene.counts[j] * ln_mu - (gene.counts[j] + x) * ln_1p(gene.alpha * mu);
             }
-        }
-        sum_in_lanes(terms)
-    });
+            if let Some(weights) = gene.weights {
+                for (term, w) in terms.iter_mut().zip(weights) {
+                    *term *= w;
+                }
+            }
+            sum_in_lanes(terms)
+        },
+    );
     ws.constant + sum
 }
 

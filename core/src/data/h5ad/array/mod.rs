@@ -15,7 +15,7 @@ mod tests;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,7 +38,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct NumberArray {
     /// Tells open datasets apart in a worker's cache.
     id: u64,
-    path: PathBuf,
+    path: Arc<Path>,
     name: String,
     kind: NumberKind,
     big_endian: bool,
@@ -101,7 +101,7 @@ impl NumberArray {
         }
         let mut array = NumberArray {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            path: path.to_path_buf(),
+            path: path.into(),
             name: name.to_owned(),
             kind,
             big_endian,
@@ -138,6 +138,11 @@ impl NumberArray {
     /// Type of the stored elements.
     pub(crate) fn kind(&self) -> NumberKind {
         self.kind
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Arc<Path> {
+        &self.path
     }
 
     /// Name inside the file.

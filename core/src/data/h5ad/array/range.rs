@@ -150,7 +150,9 @@ impl NumberArray {
             let to = range.end.min(first + length);
             let slot = (from - range.start) as usize * size..(to - range.start) as usize * size;
             let at = (from - first) as usize * size;
-            if let Some(done) = self.read_plain(index, at, &mut out[slot.clone()]) {
+            if let Some(done) =
+                self.read_into(&mut cache.scratch, index, at, &mut out[slot.clone()])
+            {
                 done?;
                 continue;
             }
@@ -162,16 +164,22 @@ impl NumberArray {
         Ok(out)
     }
 
-    /// Reads a part of a chunk that no filter was applied to; `None` where that cannot be done.
-    fn read_plain(&self, index: usize, at: usize, out: &mut [u8]) -> Option<Result<()>> {
+    /// Reads a part of a chunk straight into its place; `None` where that cannot be done.
+    fn read_into(
+        &self,
+        scratch: &mut Scratch,
+        index: usize,
+        at: usize,
+        out: &mut [u8],
+    ) -> Option<Result<()>> {
         let Storage::Chunks(chunks) = &self.storage else {
             return None;
         };
-        let done = chunks.read_plain(index, at as u64, out)?;
+        let done = chunks.read_into(scratch, index, at, out)?;
         if self.big_endian {
             numbers::swap_bytes(out, self.kind.size());
         }
-        Some(done.map_err(|e| Error::io(&self.path, &format!("reading {}", self.name), e)))
+        Some(done.map_err(|e| self.chunk_error(index, e)))
     }
 
     /// Bytes of a row of pieces of a matrix.

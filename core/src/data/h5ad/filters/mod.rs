@@ -52,6 +52,8 @@ pub(crate) struct Pipeline {
     element_size: usize,
 }
 
+const WRONG_LENGTH: Fault = Fault::Corrupt("the chunk has a wrong length");
+
 /// Buffers and decoder state of one worker.
 pub(crate) struct Scratch {
     deflate: Decompressor,
@@ -59,6 +61,8 @@ pub(crate) struct Scratch {
     other: Vec<u8>,
     /// A buffer that a caller has given back.
     spare: Vec<u8>,
+    /// Stored bytes, which are shorter than what they are decoded to.
+    stored: Vec<u8>,
 }
 
 impl Scratch {
@@ -68,6 +72,7 @@ impl Scratch {
             zstd: None,
             other: Vec::new(),
             spare: Vec::new(),
+            stored: Vec::new(),
         }
     }
 
@@ -76,6 +81,19 @@ impl Scratch {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.resize(length, 0);
         bytes
+    }
+
+    /// Calls `work` with a buffer for `length` stored bytes, of any content.
+    pub(crate) fn with_stored<T>(
+        &mut self,
+        length: usize,
+        work: impl FnOnce(&mut Self, &mut [u8]) -> T,
+    ) -> T {
+        let mut stored = std::mem::take(&mut self.stored);
+        stored.resize(length.max(stored.len()), 0);
+        let result = work(self, &mut stored[..length]);
+        self.stored = stored;
+        result
     }
 
     /// Gives a buffer back, to be used again.
@@ -151,7 +169,25 @@ impl Pipeline {
         if chunk.len() == length {
             Ok(())
         } else {
-            Err(Fault::Corrupt("the chunk has a wrong length"))
+            Err(WRONG_LENGTH)
+        }
+    }
+
+    /// Whether [`inflate`](Self::inflate) can decode a chunk for which these filters were skipped.
+    pub(crate) fn is_inflation(&self, skipped: u32) -> bool {
+        matches!(self.stages.as_slice(), [stage] if stage.id == DEFLATE) && skipped & 1 == 0
+    }
+
+    /// Decodes a stored chunk that is only to be inflated, straight into its place.
+    pub(crate) fn inflate(
+        scratch: &mut Scratch,
+        stored: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Fault> {
+        if inflate_into(&mut scratch.deflate, stored, out)? == out.len() {
+            Ok(())
+        } else {
+            Err(WRONG_LENGTH)
         }
     }
 
@@ -204,11 +240,16 @@ fn inflate(
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.resize(length, 0);
-    let n = decoder
-        .zlib_decompress(bytes, out)
-        .map_err(|_| Fault::Corrupt("its gzip stream is damaged"))?;
+    let n = inflate_into(decoder, bytes, out)?;
     out.truncate(n);
     Ok(())
+}
+
+/// Inflates; returns the length.
+fn inflate_into(decoder: &mut Decompressor, bytes: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
+    decoder
+        .zlib_decompress(bytes, out)
+        .map_err(|_| Fault::Corrupt("its gzip stream is damaged"))
 }
 
 fn unzstd(

@@ -90,13 +90,10 @@ impl RowSource for DenseRows {
                 bytes,
             };
             let n = rows.len();
-            Ok(RowBlock::dense(
-                &self.name,
-                rows.start,
-                n,
-                self.n_genes(),
-                values,
-            ))
+            Ok(
+                RowBlock::dense(&self.name, rows.start, n, self.n_genes(), values)
+                    .in_file(self.array.path()),
+            )
         }))
     }
 }

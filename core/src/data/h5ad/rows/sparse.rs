@@ -144,7 +144,8 @@ impl RowSource for SparseValues<'_> {
                 of.n_minor,
                 of.starts(&rows),
                 stored(&of.data, values),
-            ))
+            )
+            .in_file(of.data.path()))
         }))
     }
 }
@@ -203,7 +204,8 @@ impl RowSource for SparseRows {
                     stored(&self.data, values),
                 ),
                 range.start,
-            ))
+            )
+            .in_file(self.data.path()))
         }))
     }
 }

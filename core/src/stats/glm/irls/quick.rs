@@ -8,7 +8,7 @@
 //! About 3 ns a sample and step; two to five steps.
 
 use crate::stats::nb::weigh;
-use crate::stats::vector_math::exp;
+use crate::stats::vector_math::{exp, vectorized};
 
 use super::{
     GeneFit, IrlsOptions, LARGE, NbGene, NbWorkspace, evaluate, finish, fit_gene, ln_likelihood,
@@ -38,7 +38,11 @@ pub fn fit_gene_quickly(
     ws.table.fill(gene.counts, gene.weights);
     ws.constant = {
         let (arch, table) = (ws.arch, &mut ws.table);
-        arch.dispatch(|| table.constant(gene.alpha))
+        vectorized(
+            arch,
+            #[inline(always)]
+            || table.constant(gene.alpha),
+        )
     };
     evaluate(design, gene, options.min_mu, ws);
     let positive = if design.saturated().is_some() && ws.start.is_some() {
@@ -127,29 +131,33 @@ fn score(design: &DesignRows, gene: &NbGene<'_>, min_mu: f64, ws: &mut NbWorkspa
     let m = gene.counts.len();
     let arch = ws.arch;
     let ln_min = libm::log(min_mu);
-    arch.dispatch(|| {
-        for (out, eta) in ws.exp_of_row.iter_mut().zip(&ws.eta_of_row) {
-            *out = exp(*eta);
-        }
-        let (mu, eta) = (&mut ws.mu[..m], &mut ws.eta[..m]);
-        let of_sample = design.row_of_sample();
-        for ((mu, eta), &row) in mu.iter_mut().zip(eta.iter_mut()).zip(of_sample) {
-            *mu = ws.exp_of_row[row as usize];
-            *eta = ws.eta_of_row[row as usize];
-        }
-        let (weight, response) = (&mut ws.weight[..m], &mut ws.response[..m]);
-        let (scale, ln_scale, counts) = (&gene.scale[..m], &gene.ln_scale[..m], gene.counts);
-        for j in 0..m {
-            let mu = (mu[j] * scale[j]).max(min_mu);
-            let ln_mu = eta[j] + ln_scale[j];
-            let inverse = 1.0 / (1.0 + gene.alpha * mu);
-            let w = mu * inverse;
-            weight[j] = w;
-            // Where the mean is floored the working response is that of the floor.
-            response[j] = (counts[j] - mu) * inverse + w * (ln_mu.max(ln_min) - ln_mu);
-        }
-        weigh(gene.weights, [weight, response, &mut []]);
-    });
+    vectorized(
+        arch,
+        #[inline(always)]
+        || {
+            for (out, eta) in ws.exp_of_row.iter_mut().zip(&ws.eta_of_row) {
+                *out = exp(*eta);
+            }
+            let (mu, eta) = (&mut ws.mu[..m], &mut ws.eta[..m]);
+            let of_sample = design.row_of_sample();
+            for ((mu, eta), &row) in mu.iter_mut().zip(eta.iter_mut()).zip(of_sample) {
+                *mu = ws.exp_of_row[row as usize];
+                *eta = ws.eta_of_row[row as usize];
+            }
+            let (weight, response) = (&mut ws.weight[..m], &mut ws.response[..m]);
+            let (scale, ln_scale, counts) = (&gene.scale[..m], &gene.ln_scale[..m], gene.counts);
+            for j in 0..m {
+                let mu = (mu[j] * scale[j]).max(min_mu);
+                let ln_mu = eta[j] + ln_scale[j];
+                let inverse = 1.0 / (1.0 + gene.alpha * mu);
+                let w = mu * inverse;
+                weight[j] = w;
+                // Where the mean is floored the working response is that of the floor.
+                response[j] = (counts[j] - mu) * inverse + w * (ln_mu.max(ln_min) - ln_mu);
+            }
+            weigh(gene.weights, [weight, response, &mut []]);
+        },
+    );
     design.sum_by_row(&ws.weight, &mut ws.row_weight);
     design.sum_by_row(&ws.response, &mut ws.row_response);
 }
