@@ -609,6 +609,8 @@ fn every_malformed_file_is_refused_by_its_name() {
             .expect(name);
         assert_eq!(error.reason().name(), reason, "{name}: {error}");
         assert!(!error.message().contains('\n'));
+        assert_eq!(error.file(), Some(path.as_path()), "{name}: {error}");
+        assert!(error.message().contains(name), "{error}");
         assert!(!target.target.exists());
         if let Ok(report) = validate(&ctx, &path) {
             assert_eq!(report.faults[0].reason, reason, "{name}");
