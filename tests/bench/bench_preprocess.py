@@ -169,25 +169,26 @@ def library_alone(path):
 
 
 def rate(args):
-    stored, decoded, alone = inflate_alone(args.counts)
+    """Reading and inflating alternate, since the speed of a shared machine changes from second to second."""
     library = library_alone(args.counts)
+    filters = ["filter-cells", args.counts, "--min-counts", "1", "--threads", str(args.threads), "--quiet"]
+    example = [EXAMPLE, args.counts, str(args.threads)]
+    runs = {"rows": [], "totals of cells and genes": []}
+    alone = []
+    for _ in range(args.repeats):
+        stored, decoded, seconds = inflate_alone(args.counts)
+        alone.append(seconds)
+        process = subprocess.Popen(example, stdout=subprocess.DEVNULL)
+        runs["rows"].append(finished(process, "stream_rows"))
+        runs["totals of cells and genes"].append(ours(filters))
+    alone = statistics.median(alone)
     print(f"{stored / 1e6:.0f} MB stored, {decoded / 1e6:.0f} MB decoded")
     print(f"inflate alone, one core: {alone:.2f} s cpu, {decoded / alone / 1e6:.0f} MB/s")
     print(f"HDF5 library: {library:.2f} s cpu, {decoded / library / 1e6:.0f} MB/s")
-    example = [EXAMPLE, args.counts, str(args.threads)]
-    runs = [
-        finished(subprocess.Popen(example, stdout=subprocess.DEVNULL), "stream_rows") for _ in range(args.repeats)
-    ]
-    cpu, wall = (statistics.median(run[i] for run in runs) for i in (0, 1))
-    print(f"ours, rows: {cpu:.2f} s cpu, {wall:.2f} s wall, {decoded / wall / 1e6:.0f} MB/s")
-    print(f"share of inflation in processor time {alone / cpu:.2f}; wall against cores {alone / args.threads / wall:.2f}")
-    runs = [
-        ours(["filter-cells", args.counts, "--min-counts", "1", "--threads", str(args.threads), "--quiet"])
-        for _ in range(args.repeats)
-    ]
-    cpu, wall = (statistics.median(run[i] for run in runs) for i in (0, 1))
-    print(f"ours, totals of cells and genes: {cpu:.2f} s cpu, {wall:.2f} s wall, {decoded / wall / 1e6:.0f} MB/s")
-    print(f"share of inflation in processor time {alone / cpu:.2f}; wall against cores {alone / args.threads / wall:.2f}")
+    for what, times in runs.items():
+        cpu, wall = (statistics.median(run[i] for run in times) for i in (0, 1))
+        print(f"ours, {what}: {cpu:.2f} s cpu, {wall:.2f} s wall, {decoded / wall / 1e6:.0f} MB/s")
+        print(f"  inflation, of the processor time {alone / cpu:.2f}; of cores x wall {alone / args.threads / wall:.2f}")
 
 
 def make(path, cells, genes, per_cell):
