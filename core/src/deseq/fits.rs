@@ -207,10 +207,10 @@ impl FitPlan<'_> {
         let dispersion = plan.robust.of(&scratch.reader.normalized);
         let (mut most, mut most_kept) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         let mut worst = (f64::NEG_INFINITY, 0);
-        for j in 0..scratch.cooks.len() {
+        for (j, &mu) in about.iter().enumerate() {
             let distance = cooks_distance(
                 scratch.reader.counts[j],
-                about[j],
+                mu,
                 dispersion,
                 scratch.nb.hat[j],
                 p,

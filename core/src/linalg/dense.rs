@@ -177,7 +177,7 @@ pub fn extend_basis(basis: &[f64], a: &mut [f64], n: usize) {
             products(a, basis, n, &mut shares);
             add_product(a, &shares, basis, n, -1.0);
         }
-        for row in 0..rows {
+        for (row, least) in least.iter_mut().enumerate() {
             let (before, rest) = a.split_at_mut(row * n);
             let own = &mut rest[..n];
             for other in before.chunks_exact(n) {
@@ -185,10 +185,10 @@ pub fn extend_basis(basis: &[f64], a: &mut [f64], n: usize) {
                 own.iter_mut().zip(other).for_each(|(x, o)| *x -= share * o);
             }
             let left = length(own);
-            let scale = if left > least[row] { 1.0 / left } else { 0.0 };
+            let scale = if left > *least { 1.0 / left } else { 0.0 };
             own.iter_mut().for_each(|x| *x *= scale);
+            *least = KEPT;
         }
-        least.fill(KEPT);
     }
 }
 
