@@ -33,18 +33,19 @@ skip() { # skip NAME REASON [gpu]
     fi
 }
 
-# One profile and one set of features, so that the dependencies are compiled once.
-part "release build" cargo build --release --locked --workspace
 # Of all builds this one takes longest; it has what the others leave of the machine.
 nice sh tests/abi/run.sh instrumented >"$logs/instrumented" 2>&1 &
 instrumented=$!
 # R's own checks, on one processor, take as long as those of C, C++, Julia and the sanitizers, and run beside them.
 (
     sh tests/r/run.sh install || exit 1
+    touch "$logs/installed"
     while [ -d "$logs" ] && [ ! -e "$logs/compiled" ]; do sleep 1; done
     sh tests/r/run.sh check
 ) >"$logs/r" 2>&1 &
 r=$!
+# One profile and one set of features, so that the dependencies are compiled once.
+part "release build" cargo build --release --locked --workspace
 part "format" cargo fmt --all --check
 part "clippy" cargo clippy --release --locked --workspace --all-targets -- -D warnings
 for features in "" "hdf5,blosc"; do
@@ -81,10 +82,11 @@ suite "C ABI" sh tests/abi/run.sh plain
 suite "C++" sh tests/cpp/run.sh
 suite "Julia" sh tests/julia/run.sh
 suite "README" sh tests/readme.sh
+while [ ! -e "$logs/installed" ] && kill -0 "$r" 2>/dev/null; do sleep 1; done
+suite "cross-language" sh tests/cross/run.sh
 suite "instrumented build" ended $instrumented "$logs/instrumented"
 suite "sanitizers and fuzzing" sh tests/abi/run.sh hardened
 suite "R" ended $r "$logs/r"
-suite "cross-language" sh tests/cross/run.sh
 part "demo" target/release/cyto demo --out "$logs/demo" --quiet
 if command -v nvidia-smi >/dev/null 2>&1; then
     skip "GPU" "no kernels in this version" gpu

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything that is promised about the C ABI. Prints one line per part; ends with 1 when one failed.
 # Usage: tests/abi/run.sh [PART...]; without PART all; "plain": those with the library as it is; "hardened": those
-# with the one that the part "instrumented" builds. FUZZ_SECONDS: time of each fuzz target (default 15).
+# with the one that the part "instrumented" builds. FUZZ_SECONDS: time of the fuzz targets, which run at once (default 25).
 set -u
 cd "$(dirname "$0")/../.."
 out=target/abi
@@ -170,27 +170,31 @@ sanitizers() {
     at_once under_sanitizer arrow edge files preprocess values fork deseq && at_once under_sanitizer rctd_host
 }
 
-# fuzz TARGET: a short run; what broke it is kept.
+# A short run; what broke it is kept.
 fuzz() {
-    have clang || skip "clang is missing (Debian: clang)"
-    built=$(cat "$out/instrumented.path") || return 1
     mkdir -p "$out/corpus/$1" "$out/artifacts"
     seeds=
     [ -d "tests/fuzz/seeds/$1" ] && seeds="tests/fuzz/seeds/$1"
     ASAN_OPTIONS=$asan:detect_leaks=0 timeout 300 "$built/fuzz_$1" \
-        -max_total_time="${FUZZ_SECONDS:-15}" -rss_limit_mb=4096 -malloc_limit_mb=65536 -timeout=20 -print_final_stats=1 \
+        -max_total_time="${FUZZ_SECONDS:-25}" -rss_limit_mb=4096 -malloc_limit_mb=65536 -timeout=20 -print_final_stats=1 \
         -artifact_prefix="$out/artifacts/$1-" "$out/corpus/$1" $seeds && return 0
     # The system's HDF5 library (1.10) does not withstand every damaged file; our code must.
-    if grep -q 'SUMMARY: AddressSanitizer: .*/libhdf5' "$out/fuzz_$1.log"; then
+    if grep -q 'SUMMARY: AddressSanitizer: .*/libhdf5' "$out/fuzz.$1"; then
         echo "note: the HDF5 library itself broke on a damaged file; kept in $out/artifacts"
         return 0
     fi
     return 1
 }
 
+fuzzing() {
+    have clang || skip "clang is missing (Debian: clang)"
+    built=$(cat "$out/instrumented.path") || return 1
+    at_once fuzz view h5ad params partial filters
+}
+
 plain="build header symbols soname abidiff languages rctd_host deseq edge arrow files preprocess values fork panic gates
 valgrind"
-hardened="sanitizers fuzz_view fuzz_h5ad fuzz_params fuzz_partial fuzz_filters"
+hardened="sanitizers fuzzing"
 case ${*:-all} in
 all) parts="$plain instrumented $hardened" ;;
 plain) parts=$plain ;;
@@ -208,7 +212,7 @@ for chosen in $parts; do
     panic) part panic panics ;;
     gates) part gates sh tests/abi/gates_fail.sh ;;
     valgrind) part valgrind valgrind_part ;;
-    fuzz_*) part "$chosen" fuzz "${chosen#fuzz_}" && grep -h "^note:" "$out/$chosen.log" | sed 's/^/     /' ;;
+    fuzzing) part fuzzing fuzzing && grep -h "^note:" "$out/fuzzing.log" | sed 's/^/     /' ;;
     build | header | symbols | soname | languages | files | values | instrumented | sanitizers) part "$chosen" "$chosen" ;;
     *)
         echo "unknown part $chosen; parts: $plain instrumented $hardened"
