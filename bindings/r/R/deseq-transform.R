@@ -113,9 +113,6 @@ transformed <- function(object, values, rlog = NULL) {
   genes <- S4Vectors::mcols(object)
   if (!is.null(rlog)) {
     genes$rlogIntercept <- array_of(rlog, "intercept")
-    fit <- array_of(rlog, "dispFit")
-    fit[!is.finite(fit)] <- NA
-    genes$dispFit <- fit
   }
   ranges <- SummarizedExperiment::rowRanges(object)
   S4Vectors::mcols(ranges) <- genes
